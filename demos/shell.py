@@ -1,0 +1,110 @@
+"""The frame round the tabs: header with badges, theme, "send to", the list of models."""
+
+from pathlib import Path
+from types import ModuleType
+
+import gradio as gr
+
+from demos import components as ui
+from gan_models import __version__, settings
+from gan_models.checkpoints import hub, registry
+
+CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+THEME = gr.themes.Base(
+    primary_hue=gr.themes.colors.teal,
+    secondary_hue=gr.themes.colors.teal,
+    neutral_hue=gr.themes.colors.stone,
+    radius_size=gr.themes.sizes.radius_md,
+    font=["ui-sans-serif", "system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+)
+ABOUT = f"""
+**GAN Atelier {__version__}** restores and transforms pictures on this machine. Nothing is sent anywhere: pictures
+are read, worked on and deleted here, and only weights that you pick from the Hugging Face Hub are downloaded.
+
+- **Compact** weights came with the app and were trained by the project; their cards say on what and how well.
+- Every result is a PNG that carries the settings, the weights and their hash. Drop it on its tab to restore them.
+- Results are marked as made or altered by a model (IPTC digital source type), as rules for synthetic media ask.
+- The same functions are an API: see “Use via API” below, or `/models` for what there is.
+"""
+
+
+def list_models(task: str = "") -> list[dict]:
+    """List the models that the app knows.
+
+    Args:
+        task: Only those of this task, such as "super-resolution"; empty for all.
+
+    Returns:
+        For each model its name, task, source, licence, size in megabytes, and whether it is ready to use at once.
+    """
+    return [
+        {
+            "name": model.name,
+            "task": model.task,
+            "source": model.source,
+            "licence": model.licence,
+            "size_mb": model.size_mb,
+            "ready": hub.ready(model),
+        }
+        for model in registry.models(task or None)
+    ]
+
+
+def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:
+    """Return the whole page with `tabs`, modules that have a `TITLE` and a `build`."""
+    with gr.Blocks(
+        title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False
+    ) as demo:
+        with gr.Row(elem_classes="header"):
+            gr.HTML("<h1>GAN Atelier</h1>", container=False, elem_classes="brand")
+            with gr.Row(elem_classes="badges"):
+                weights = gr.HTML(container=False, min_width=10)
+                device = gr.HTML(ui.badge("…"), container=False, min_width=10)
+                network = gr.HTML(ui.badge("…"), container=False, min_width=10)
+        ports: dict[ModuleType, ui.Ports] = {}
+        with gr.Tabs() as frame:
+            for tab in tabs:
+                with gr.Tab(tab.TITLE, id=tab.TITLE) as page:
+                    ports[tab] = tab.build()
+                page.select(ui.weights_badge, ports[tab].picker, weights, queue=False, **ui.PRIVATE)
+                ports[tab].picker.change(ui.weights_badge, ports[tab].picker, weights, queue=False, **ui.PRIVATE)
+        with gr.Accordion("About", open=False):
+            gr.Markdown(ABOUT)
+        _connect(ports, frame)
+        demo.load(ui.weights_badge, ports[tabs[0]].picker, weights, queue=False, **ui.PRIVATE)
+        demo.load(_device_badge, None, device, queue=False, **ui.PRIVATE)
+        demo.load(_hub_badge, None, network, queue=False, **ui.PRIVATE)
+        gr.api(list_models, api_name="models", queue=False)
+    return demo
+
+
+def _connect(ports: dict[ModuleType, ui.Ports], frame: gr.Tabs) -> None:
+    """Give each tab a row of buttons that send its result to any tab as the picture to work on."""
+    for source in ports.values():
+        with source.outputs.send_row:
+            for target, port in ports.items():
+                again = port is source
+                label = "Use the result as the next input" if again else f"Send to {target.TITLE}"
+                button = gr.Button(label, size="sm", elem_classes="send")
+                button.click(
+                    lambda path, title=target.TITLE: (path or gr.skip(), gr.Tabs(selected=title)),
+                    source.outputs.file,
+                    [port.picture, frame],
+                    queue=False,
+                    **ui.PRIVATE,
+                )
+
+
+def _device_badge() -> str:
+    from gan_models import runtime  # brings PyTorch, after the page has been shown
+
+    return ui.badge(runtime.device_name(runtime.pick_device()), "Where the models run")
+
+
+def _hub_badge() -> str:
+    if settings.offline():
+        return ui.badge("Offline", "Only weights that are already here can be used", "warn")
+    if hub.reachable():
+        return ui.badge("Hub reachable", "Larger weights can be fetched from the Hugging Face Hub", "good")
+    return ui.badge("Hub unreachable", "Only weights that are already here can be used", "warn")

@@ -1,0 +1,48 @@
+"""Loss functions that several families share."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_models.features.network import VGG
+
+
+class PerceptualLoss(nn.Module):
+    """Distance between the activations of two pictures (Johnson et al. 2016, equation 2).
+
+    Each layer's activations are divided by the mean magnitude of the reference's, so that layers and feature
+    networks of different scale weigh alike.
+
+    Args:
+        features: A feature network, of which this loss takes no gradient.
+        weights: Weight of each layer, by name.
+    """
+
+    def __init__(self, features: VGG, weights: Mapping[str, float]):
+        super().__init__()
+        self.features = features.requires_grad_(False)
+        self.weights = dict(weights)
+
+    def forward(self, picture: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        """Return the weighted mean absolute difference of N×3×H×W pictures in [0, 1], a scalar."""
+        layers = list(self.weights)
+        with torch.no_grad():
+            wanted = self.features(reference, layers)
+        found = self.features(picture, layers)
+        loss = picture.new_zeros(())
+        for name, weight in self.weights.items():
+            scale = wanted[name].abs().mean() + 1e-8
+            loss = loss + weight * F.l1_loss(found[name], wanted[name]) / scale
+        return loss
+
+
+def generator_loss(fake_logits: torch.Tensor) -> torch.Tensor:
+    """Return -log D(G(.)), the non-saturating loss (Goodfellow et al. 2014, section 3), from logits."""
+    return F.softplus(-fake_logits).mean()
+
+
+def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
+    """Return -log D(x) - log(1 - D(G(.))) (Goodfellow et al. 2014, equation 1), from logits."""
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()

@@ -1,0 +1,7 @@
+"""Measures of how near one picture comes to another."""
+
+from gan_models.metrics.luma import luma, luma_psnr, luma_ssim
+from gan_models.metrics.psnr import psnr
+from gan_models.metrics.ssim import ssim
+
+__all__ = ["luma", "luma_psnr", "luma_ssim", "psnr", "ssim"]

@@ -1,0 +1,278 @@
+"""Where and how backends run: device and dtype, the model cache, one lock per device, steps, cancellation.
+
+Long work is a generator of `Step`; closing it at any yield cancels it. `finish` runs one to its end.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cache
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from gan_models import settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a long piece of work; the last one carries the result.
+
+    Attributes:
+        index: Units of work done so far.
+        total: Units of work in all.
+        preview: The picture so far, H×W×3 uint8, at most about a thousand pixels wide, where there is one.
+        losses: Named values to plot, where there are any.
+        message: What is going on, in a few words.
+        result: What the work made; None until the last step.
+    """
+
+    index: int
+    total: int
+    preview: np.ndarray | None = None
+    losses: dict[str, float] = field(default_factory=dict)
+    message: str = ""
+    result: Any = None
+
+
+class Cancelled(Exception):
+    """Raised inside work that its caller no longer wants."""
+
+
+class OutOfMemory(ValueError):
+    """The device has too little memory even for the smallest unit of work; the message is for the visitor."""
+
+
+def finish(steps: Iterator[Step]) -> Any:
+    """Run `steps` to the end and return the last one's result."""
+    result = None
+    for step in steps:
+        result = step.result
+    return result
+
+
+_current = threading.local()
+
+
+def responsive(steps: Iterator[Step], every: float = 0.5) -> Iterator[Step]:
+    """Yield what `steps` yields, and its last step again whenever nothing new came for `every` seconds.
+
+    `steps` runs in a thread of its own. Closing this generator returns at once and makes the work stop at its
+    next `check_wanted`, which every layer of every network calls too: so even one long pass through a large
+    network is cancelled within a fraction of a second.
+    """
+    unwanted = threading.Event()
+    arrivals: SimpleQueue[Step | BaseException | None] = SimpleQueue()
+
+    def work() -> None:
+        _current.unwanted = unwanted
+        try:
+            for step in steps:
+                arrivals.put(step)
+                check_wanted()
+            arrivals.put(None)
+        except BaseException as problem:  # raised again by whoever waits for the steps
+            arrivals.put(problem)
+        finally:
+            steps.close()
+
+    threading.Thread(target=work, daemon=True).start()
+    step = Step(0, 0)
+    try:
+        while True:
+            try:
+                arrival = arrivals.get(timeout=every)
+            except Empty:
+                yield step
+                continue
+            if arrival is None:
+                return
+            if isinstance(arrival, BaseException):
+                raise arrival
+            step = arrival
+            yield step
+    finally:
+        unwanted.set()
+
+
+def check_wanted() -> None:
+    """Do nothing, or raise `Cancelled` in the thread of a `responsive` generator that was closed."""
+    unwanted = getattr(_current, "unwanted", None)
+    if unwanted is not None and unwanted.is_set():
+        raise Cancelled
+
+
+@cache
+def watch_layers() -> None:
+    """Make every layer of every network call `check_wanted` before it computes."""
+    import torch
+
+    torch.nn.modules.module.register_module_forward_pre_hook(lambda module, arguments: check_wanted())
+
+
+def pick_device(device: str | None = None) -> torch.device:
+    """Return the device asked for, here or in `GAN_ATELIER_DEVICE`; else CUDA, then MPS, then the CPU.
+
+    Raises:
+        ValueError: The device asked for is unknown or not there.
+    """
+    import torch
+
+    asked = device or settings.device()
+    if asked is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(asked.partition(":")[0], False):
+        raise ValueError(f"There is no device “{asked}” here; choose among cuda, mps and cpu.")
+    return torch.device(asked)
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a visitor would call the device: a graphics card's name, or "CPU, 2 threads"."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager:
+    """Return a context that computes in half precision on CUDA and changes nothing elsewhere."""
+    import torch
+
+    return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
+
+
+_locks: dict[str, threading.Lock] = {}
+_locks_guard = threading.Lock()
+
+
+def device_lock(device: torch.device) -> threading.Lock:
+    """Return the one lock of `device`. Hold it while the device computes, never across a yield."""
+    with _locks_guard:
+        return _locks.setdefault(str(device), threading.Lock())
+
+
+@contextmanager
+def out_of_memory_as(error: type[Exception]) -> Iterator[None]:
+    """Turn PyTorch's out-of-memory errors, which differ by device, into `error`."""
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise error from None
+    except RuntimeError as problem:
+        text = str(problem)
+        if "can't allocate memory" in text or "not enough memory" in text or "out of memory" in text:
+            raise error from None
+        raise
+
+
+def free_memory() -> None:
+    """Give cached device memory back, so that the next attempt finds as much as there is."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class ModelCache:
+    """Loaded backends by key: each is loaded once, and the longest unused leave when the budget is exceeded.
+
+    Args:
+        budget: Bytes that the weights of all backends may take together. The newest always stays.
+    """
+
+    def __init__(self, budget: Callable[[], int]):
+        self.budget = budget
+        self._entries: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
+        self._loading: dict[Any, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Any, load: Callable[[], Any]) -> Any:
+        """Return the backend of `key`, calling `load` if it is not here; others wait for the same load."""
+        with self._guard:
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:
+            with self._guard:
+                if key in self._entries:
+                    self._entries.move_to_end(key)
+                    return self._entries[key][0]
+            backend = load()
+            with self._guard:
+                self._entries[key] = (backend, _weight_bytes(backend))
+                self._evict()
+            return backend
+
+    def clear(self) -> None:
+        """Forget every backend."""
+        with self._guard:
+            self._entries.clear()
+        free_memory()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _evict(self) -> None:
+        while len(self._entries) > 1 and sum(size for _, size in self._entries.values()) > self.budget():
+            self._entries.popitem(last=False)
+
+
+def _weight_bytes(backend: Any) -> int:
+    import torch
+
+    networks = [value for value in vars(backend).values() if isinstance(value, torch.nn.Module)]
+    return sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
+
+
+def _memory_budget() -> int:
+    """Return a quarter of the device's memory in bytes, for the weights of all loaded models."""
+    import torch
+
+    device = pick_device()
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory // 4
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+models = ModelCache(_memory_budget)
+
+
+class Backend:
+    """What every backend shares: weights by name, one cached instance for all callers, work as steps.
+
+    A subclass sets `DEFAULT`, loads what it needs in its constructor, and yields `Step`s from `steps`. It keeps
+    no state between calls but its weights.
+    """
+
+    DEFAULT: ClassVar[str]
+
+    def __init__(self, weights: str | None = None, device: str | None = None):
+        raise TypeError("A backend loads its own weights.")
+
+    @classmethod
+    def cached(cls, weights: str | None = None, device: str | None = None) -> Self:
+        """Return the shared instance for `weights` (None: the default), loading it on first use."""
+        weights = weights or cls.DEFAULT
+        return models.get((cls, weights, device), lambda: cls(weights, device))
+
+    def steps(self, image: np.ndarray, **options: Any) -> Iterator[Step]:
+        """Work on `image`, H×W×3 or 4, uint8, step by step."""
+        raise TypeError(f"{type(self).__name__} has no steps.")
+
+    def __call__(self, image: np.ndarray, **options: Any) -> np.ndarray:
+        """Return the result of `steps` with the same arguments."""
+        return finish(self.steps(image, **options))

@@ -1,0 +1,5 @@
+"""Super-resolution: SRResNet, SRGAN and Real-ESRGAN."""
+
+from gan_models.super_resolution.upscale import Upscaler, check_size
+
+__all__ = ["Upscaler", "check_size"]

@@ -1,0 +1,122 @@
+"""The super-resolution backend: any picture, two or four times as large, in bounded memory."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from gan_models import checkpoints, runtime, settings
+from gan_models.images import join_alpha, split_alpha
+from gan_models.images.tiling import tiled
+from gan_models.runtime import Step
+
+FACTORS = (2, 4)
+PREVIEW_SIDE = 768
+
+
+class Upscaler(runtime.Backend):
+    """Single-image super-resolution: SRResNet and SRGAN (Ledig et al. 2017), Real-ESRGAN (Wang et al. 2021).
+
+    The picture goes through the network in overlapping tiles. Tiles of the compact networks see everything
+    that their pixels depend on, so the seams are exact; the far larger reach of RRDBNet is cut off at
+    `MAX_OVERLAP` pixels, where its influence is below the visible, and blended.
+
+    Args:
+        weights: A registered model of the task "super-resolution".
+        device: "cuda", "mps" or "cpu"; None picks the best there is.
+
+    Raises:
+        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+    """
+
+    DEFAULT = "sr-psnr-compact"
+    MAX_OVERLAP = 32
+
+    def __init__(self, weights: str | None = None, device: str | None = None):
+        runtime.watch_layers()
+        self.device = runtime.pick_device(device)
+        self.network = checkpoints.load(weights or self.DEFAULT, str(self.device))
+        self.network.to(memory_format=torch.channels_last)
+        self.tile = 512 if self.device.type == "cuda" else 192
+        self.overlap = min(self.network.receptive_radius, self.MAX_OVERLAP)
+
+    def steps(self, image: np.ndarray, *, factor: int = 4) -> Iterator[Step]:
+        """Enlarge `image`, H×W×3 or 4, uint8; the result is (factor·H)×(factor·W)×3 or 4, uint8.
+
+        ×2 from a ×4 network is its result averaged over 2×2 pixels. Alpha is enlarged bicubically.
+
+        Raises:
+            ValueError: `factor` is not 2 or 4, the result would be too large, or memory is too short.
+        """
+        check_size(image.shape[0], image.shape[1], factor)
+        if factor > self.network.scale:
+            raise ValueError(f"These weights enlarge {self.network.scale} times at most.")
+        colour, alpha = split_alpha(image)
+        size = image.shape[1] * factor, image.shape[0] * factor
+        out = cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR)  # what previews show of tiles to come
+        for index, total in self._tiles(colour, out, factor):
+            yield Step(index, total, preview=_preview(out))
+        yield Step(total, total, result=join_alpha(out, alpha))
+
+    def _tiles(self, image: np.ndarray, out: np.ndarray, factor: int) -> Iterator[tuple[int, int]]:
+        """Fill `out` tile by tile, with ever smaller tiles as long as memory runs out."""
+        tile = self.tile
+        while True:
+            try:
+                yield from tiled(
+                    lambda batch: self._enlarge(batch, factor),
+                    image,
+                    scale=factor,
+                    tile=tile,
+                    overlap=self.overlap,
+                    out=out,
+                )
+                return
+            except _TileTooLarge:
+                runtime.free_memory()
+                tile //= 2
+                if tile < 2 * self.overlap:
+                    raise runtime.OutOfMemory(
+                        "The memory of this device is too short to enlarge the picture; try again later."
+                    ) from None
+
+    @torch.inference_mode()
+    def _enlarge(self, batch: torch.Tensor, factor: int) -> torch.Tensor:
+        with (
+            runtime.device_lock(self.device),
+            runtime.out_of_memory_as(_TileTooLarge),
+            runtime.mixed_precision(self.device),
+        ):
+            result = self.network(batch.to(self.device)).float()
+            if factor < self.network.scale:
+                result = F.avg_pool2d(result, self.network.scale // factor)
+            return result.cpu()
+
+
+class _TileTooLarge(Exception):
+    pass
+
+
+def check_size(height: int, width: int, factor: int) -> None:
+    """Refuse work whose result would be past the configured limit.
+
+    Raises:
+        ValueError: `factor` is not 2 or 4, or the result would have too many pixels.
+    """
+    if factor not in FACTORS:
+        raise ValueError(f"The factor must be 2 or 4, not {factor}.")
+    limit = settings.max_result_megapixels()
+    megapixels = height * width * factor**2 / 1e6
+    if megapixels > limit:
+        shrink = (limit / megapixels) ** 0.5
+        raise ValueError(
+            f"The result would have {megapixels:.0f} megapixels; at most {limit:.0f} are made here. "
+            f"At ×{factor} a picture of {int(width * shrink)}×{int(height * shrink)} pixels would do."
+        )
+
+
+def _preview(picture: np.ndarray) -> np.ndarray:
+    stride = -(-max(picture.shape[:2]) // PREVIEW_SIDE)
+    return picture[::stride, ::stride].copy()

@@ -1,0 +1,57 @@
+"""`python -m gan_models train FAMILY --data FOLDER --out FOLDER [--resume]`."""
+
+import argparse
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+from tqdm import tqdm
+
+TRAINERS = {
+    "features": ("gan_models.features.training", "train"),
+    "sr-psnr": ("gan_models.super_resolution.training", "train_psnr"),
+    "sr-gan": ("gan_models.super_resolution.training", "train_gan"),
+}
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the `train` command."""
+    parser = commands.add_parser("train", help="train a model", description="Train a model.")
+    parser.add_argument("family", choices=TRAINERS)
+    parser.add_argument("--data", type=Path, required=True, help="folder of training pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and weights")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
+    parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
+    parser.add_argument("--start", type=Path, help="sr-gan: the folder that sr-psnr was trained in")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train as the command line says, with a progress bar; return the exit code.
+
+    Raises:
+        ValueError: An option does not go with the family, or there is no data or no checkpoint.
+    """
+    module, name = TRAINERS[options.family]
+    train = getattr(import_module(module), name)
+    parameters = inspect.signature(train).parameters
+    chosen = {}
+    for option in ("steps", "epochs", "start"):
+        value = getattr(options, option)
+        if value is not None and option not in parameters:
+            raise ValueError(f"{options.family} takes no --{option}.")
+        if value is not None:
+            chosen[option] = value
+        elif option in parameters and parameters[option].default is inspect.Parameter.empty:
+            raise ValueError(f"{options.family} needs --{option}.")
+    try:
+        with tqdm(unit="step", disable=None) as bar:
+            for step in train(options.data, options.out, resume=options.resume, **chosen):
+                bar.total, bar.n = step.total, step.index
+                bar.set_postfix({loss: f"{value:.4f}" for loss, value in step.losses.items()})
+                if step.message:
+                    bar.write(f"{step.index}: {step.message}")
+    except FileNotFoundError as problem:
+        raise ValueError(f"There is no {problem.filename}.") from None
+    return 0
