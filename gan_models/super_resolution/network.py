@@ -59,7 +59,7 @@ class MSRResNet(nn.Module):
         self.upconv2 = nn.Conv2d(num_feat, num_feat * 4, 3, padding=1)
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, 3, 3, padding=1)
-        self.receptive_radius = 2 * num_block + 4
+        self.receptive_radius = 2 * num_block + 3
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map N×3×H×W in [0, 1] to N×3×4H×4W: what the network adds to the bilinear enlargement."""
@@ -119,7 +119,7 @@ class SRResNet(nn.Module):
         )
         self.upsampling = nn.Sequential(UpsampleBlock(num_feat), UpsampleBlock(num_feat))
         self.conv3 = nn.Conv2d(num_feat, 3, 9, padding=4)
-        self.receptive_radius = 2 * num_block + 9
+        self.receptive_radius = 2 * num_block + 8
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map N×3×H×W in [0, 1] to N×3×4H×4W in [0, 1]."""

@@ -1,0 +1,69 @@
+import math
+
+import pytest
+import torch
+
+from gan_models.features.network import VGG
+from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss
+
+
+@pytest.fixture
+def features():
+    torch.manual_seed(0)
+    return VGG((4, 6), (1, 1)).double()
+
+
+def pictures(seed):
+    return torch.rand(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_equal_pictures_have_no_perceptual_distance(features):
+    loss = PerceptualLoss(features, {"relu1_1": 1, "relu2_1": 1})
+    assert loss(pictures(1), pictures(1)) == 0
+
+
+def test_perceptual_distance_is_weighted_and_relative_to_the_reference(features):
+    a, b = pictures(1), pictures(2)
+    expected = 0.0
+    for layer, weight in (("relu1_1", 0.5), ("relu2_1", 2.0)):
+        found, wanted = features(a, [layer])[layer], features(b, [layer])[layer]
+        expected += weight * ((found - wanted).abs().sum() / wanted.abs().sum()).item()
+    loss = PerceptualLoss(features, {"relu1_1": 0.5, "relu2_1": 2.0})
+    assert loss(a, b).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_louder_features_weigh_alike(features):
+    before = PerceptualLoss(features, {"relu1_1": 1})(pictures(1), pictures(2)).item()
+    with torch.no_grad():
+        features.features[0].weight *= 50
+        features.features[0].bias *= 50
+    assert PerceptualLoss(features, {"relu1_1": 1})(pictures(1), pictures(2)).item() == pytest.approx(before)
+
+
+def test_only_the_picture_gets_a_gradient(features):
+    picture, reference = pictures(1).requires_grad_(), pictures(2).requires_grad_()
+    PerceptualLoss(features, {"relu2_1": 1})(picture, reference).backward()
+    assert picture.grad.abs().sum() > 0
+    assert reference.grad is None
+    assert all(parameter.grad is None for parameter in features.parameters())
+
+
+def test_generator_loss_is_minus_log_of_the_probability():
+    probabilities = (0.2, 0.5, 0.9)
+    logits = torch.tensor([math.log(p / (1 - p)) for p in probabilities])
+    expected = -sum(math.log(p) for p in probabilities) / 3
+    assert generator_loss(logits).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_discriminator_loss_is_the_binary_cross_entropy():
+    real, fake = (0.7, 0.9), (0.1, 0.4)
+    expected = -(math.log(0.7) + math.log(0.9)) / 2 - (math.log(0.9) + math.log(0.6)) / 2
+    found = discriminator_loss(torch.logit(torch.tensor(real)), torch.logit(torch.tensor(fake)))
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_losses_of_a_sure_discriminator_stay_finite():
+    sure = torch.tensor([1e4])
+    assert generator_loss(-sure).item() == pytest.approx(1e4)
+    assert discriminator_loss(sure, -sure).item() == 0
+    assert discriminator_loss(-sure, sure).item() == pytest.approx(2e4)
