@@ -86,9 +86,9 @@ def two_columns(sentence: str) -> Iterator[tuple[gr.Column, gr.Column]]:
     yield inputs, outputs
 
 
-def picture(label: str) -> Picture:
-    """Add a picture input: upload, drop, paste or camera."""
-    return Picture(
+def picture(label: str, examples: str) -> Picture:
+    """Add a picture input (upload, drop, paste or camera) over the pictures of `examples/{examples}/` to click."""
+    source = Picture(
         label=label,
         type="filepath",
         image_mode=None,
@@ -98,6 +98,15 @@ def picture(label: str) -> Picture:
         webcam_options=gr.WebcamOptions(mirror=False),
         elem_classes="picture-input",
     )
+    gr.Examples(
+        [[str(path)] for path in sorted((EXAMPLES / examples).iterdir())],
+        inputs=[source],
+        label="Examples",
+        cache_examples=False,
+        api_visibility="private",
+        elem_id=f"examples-{examples}",
+    )
+    return source
 
 
 def before_after() -> Outputs:
@@ -228,23 +237,11 @@ def run(
     inputs: Sequence[gr.components.Component],
     outputs: Outputs,
     api_name: str,
-    examples: str,
 ) -> None:
-    """Put `function` behind Run and Cancel buttons, Enter, `/{api_name}` of the API, and an MCP tool.
-
-    The buttons and the pictures of `examples/{examples}/` go under the inputs.
-    """
-    with inputs[0].parent:
-        with gr.Row():
-            start = gr.Button("Run", variant="primary", elem_classes="run")
-            cancel = gr.Button("Cancel", elem_classes="cancel")
-        gr.Examples(
-            [[str(path)] for path in sorted((EXAMPLES / examples).iterdir())],
-            inputs=[inputs[0]],
-            label="Examples: click one",
-            cache_examples=False,
-            api_visibility="private",
-        )
+    """Put `function` behind Run and Cancel buttons under `inputs`, `/{api_name}` of the API, and an MCP tool."""
+    with inputs[0].parent, gr.Row():
+        start = gr.Button("Run", variant="primary", min_width=120, elem_classes="run")
+        cancel = gr.Button("Cancel", min_width=120, elem_classes="cancel")
     event = start.click(
         plain_errors(function),
         list(inputs),

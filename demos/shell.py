@@ -17,6 +17,16 @@ THEME = gr.themes.Base(
     radius_size=gr.themes.sizes.radius_md,
     font=["ui-sans-serif", "system-ui", "sans-serif"],
     font_mono=["ui-monospace", "monospace"],
+).set(
+    block_info_text_color="*neutral_600",
+    block_info_text_color_dark="*neutral_400",
+    body_text_color_subdued="*neutral_600",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_text_color="white",
+    button_secondary_background_fill="*neutral_100",
+    button_secondary_background_fill_hover="*neutral_200",
 )
 ABOUT = f"""
 **GAN Atelier {__version__}** restores and transforms pictures on this machine. Nothing is sent anywhere: pictures
@@ -53,9 +63,7 @@ def list_models(task: str = "") -> list[dict]:
 
 def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:
     """Return the whole page with `tabs`, modules that have a `TITLE` and a `build`."""
-    with gr.Blocks(
-        title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False
-    ) as demo:
+    with gr.Blocks(title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False) as demo:
         with gr.Row(elem_classes="header"):
             gr.HTML("<h1>GAN Atelier</h1>", container=False, elem_classes="brand")
             with gr.Row(elem_classes="badges"):

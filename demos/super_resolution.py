@@ -42,7 +42,7 @@ def build() -> ui.Ports:
     columns = ui.two_columns("Makes a picture two or four times as large, and draws the details sharply.")
     with columns as (inputs, outputs):
         with inputs:
-            image = ui.picture("A picture to enlarge")
+            image = ui.picture("A picture to enlarge", examples=TASK)
             model = ui.weights_picker(TASK)
             factor = gr.Radio(
                 [("×2", 2), ("×4", 4)],

@@ -84,10 +84,11 @@ def over_files(options: argparse.Namespace, function: Callable, settings: dict) 
 
 def _distinct_names(sources: list[Path], folder: Path, output: Path) -> list[Path]:
     """Return a PNG path below `output` for each source; two that differ only in their suffix both keep it."""
-    stems = [source.relative_to(folder).with_suffix("") for source in sources]
+    names = [source.relative_to(folder) for source in sources]
+    stems = [name.with_suffix("") for name in names]
     return [
-        output / (f"{source.relative_to(folder)}.png" if stems.count(stem) > 1 else f"{stem}.png")
-        for source, stem in zip(sources, stems, strict=True)
+        output / (f"{name}.png" if stems.count(stem) > 1 or stem in names else f"{stem}.png")
+        for name, stem in zip(names, stems, strict=True)
     ]
 
 

@@ -79,6 +79,8 @@ def train(
     network = compact_network(batch_norm=True).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4)
     per_epoch = len(pictures) // batch_size
+    if per_epoch == 0:
+        raise ValueError(f"{len(pictures)} pictures are too few: one step takes {batch_size}.")
     total = epochs * per_epoch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.2, total_steps=total, pct_start=0.2)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}

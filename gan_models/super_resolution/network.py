@@ -114,9 +114,7 @@ class SRResNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Sequential(nn.Conv2d(3, num_feat, 9, padding=4), nn.PReLU())
         self.trunk = nn.Sequential(*[NormalizedBlock(num_feat) for _ in range(num_block)])
-        self.conv2 = nn.Sequential(
-            nn.Conv2d(num_feat, num_feat, 3, padding=1, bias=False), nn.BatchNorm2d(num_feat)
-        )
+        self.conv2 = nn.Sequential(nn.Conv2d(num_feat, num_feat, 3, padding=1, bias=False), nn.BatchNorm2d(num_feat))
         self.upsampling = nn.Sequential(UpsampleBlock(num_feat), UpsampleBlock(num_feat))
         self.conv3 = nn.Conv2d(num_feat, 3, 9, padding=4)
         self.receptive_radius = 2 * num_block + 8

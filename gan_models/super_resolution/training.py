@@ -23,18 +23,27 @@ from gan_models.training.ema import EMA
 
 SCALE = 4
 HELD_OUT = 12
-PIXEL_WEIGHT, ADVERSARIAL_WEIGHT = 1.0, 1e-3
+# Content is rescaled as in the paper's section 2.2.1, so that 1e-3 of the adversarial loss has a say beside it.
+CONTENT_WEIGHT, PIXEL_WEIGHT, ADVERSARIAL_WEIGHT = 0.05, 0.05, 1e-3
 CONTENT_WEIGHTS = {"relu1_2": 0.1, "relu2_2": 0.5, "relu3_3": 1.0}
 
 
 class Patches:
-    """Pairs of small and large patches at random places of a folder's pictures, turned and mirrored.
+    """Pairs of size×size and (4·size)×(4·size) patches from random places of pictures, turned and mirrored.
 
-    The last `HELD_OUT` pictures are kept for validation.
+    `HELD_OUT` of the pictures are kept for validation.
+
+    Raises:
+        ValueError: There are too few pictures, or one is smaller than a patch.
     """
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, size: int, seed: int):
         large = [crop_to_multiple(picture, SCALE) for picture in load_pictures(folder)]
+        if len(large) <= HELD_OUT:
+            raise ValueError(f"Training takes more than {HELD_OUT} pictures; {folder} has {len(large)}.")
+        if min(min(picture.shape[:2]) for picture in large) < SCALE * size:
+            raise ValueError(f"Each training picture must be at least {SCALE * size} pixels wide and high.")
+        self.size = size
         order = np.random.default_rng(0).permutation(len(large))
         self.pairs = [(bicubic_downscale(large[i], SCALE), large[i]) for i in order]
         self.pairs, self.held_out = self.pairs[:-HELD_OUT], self.pairs[-HELD_OUT:]
@@ -42,9 +51,9 @@ class Patches:
         self.likelihood = areas / areas.sum()
         self.rng = np.random.default_rng(seed)
 
-    def batch(self, count: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` patches of size×size and their (4·size)×(4·size) originals, N×3×H×W in [0, 1]."""
-        small_patches, large_patches = [], []
+    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `count` small patches and their originals, N×3×H×W in [0, 1]."""
+        size, small_patches, large_patches = self.size, [], []
         for index in self.rng.choice(len(self.pairs), count, p=self.likelihood):
             small, large = self.pairs[index]
             top = self.rng.integers(small.shape[0] - size + 1)
@@ -97,9 +106,9 @@ def train_psnr(
     schedule = cosine_schedule(optimizer, steps)
     parts = {"generator": generator, "ema": ema, "optimizer": optimizer, "schedule": schedule}
     step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    patches = Patches(data, seed + step)
+    patches = Patches(data, patch, seed + step)
     while step < steps:
-        small, large = patches.batch(batch_size, patch)
+        small, large = patches.batch(batch_size)
         with torch.autocast("cpu", torch.bfloat16):
             enlarged = generator(small.contiguous(memory_format=torch.channels_last))
         loss = F.l1_loss(enlarged.float(), large)
@@ -114,10 +123,9 @@ def train_psnr(
             yield Step(step, steps, losses={"absolute error": loss.item()})
         if step % 500 == 0 or step == steps:
             checkpoint.save(out / "checkpoint.pt", step, parts)
-            validation = patches.validate(ema.network)
-            yield Step(step, steps, message=f"validation {validation:.2f} dB")
+            yield Step(step, steps, message=f"validation {patches.validate(ema.network):.2f} dB")
     save_half(ema.network.state_dict(), out / "sr-psnr-compact.safetensors", {"steps": str(steps)})
-    yield Step(steps, steps, message="done", result=validation)
+    yield Step(steps, steps, message="done", result=patches.validate(ema.network))
 
 
 def train_gan(
@@ -135,14 +143,14 @@ def train_gan(
     """Train `CompactSRResNet` as SRGAN's generator, from the weights that `train_psnr` left in the folder `start`.
 
     The loss is Ledig et al. 2017, equation 3: content (features of `features-compact`, and a little absolute
-    error that keeps the colours) plus 1e-3 adversarial, here on features normalised to mean magnitude one.
+    error that keeps the colours) plus 1e-3 adversarial.
     Leaves `sr-gan-compact.safetensors` in `out`.
     """
-    torch.manual_seed(seed)
     generator = CompactSRResNet().to(memory_format=torch.channels_last)
     ema = EMA(generator, decay=0.998)
     checkpoint.load(start / "checkpoint.pt", {"ema": ema})
     generator.load_state_dict(ema.network.state_dict())
+    torch.manual_seed(seed)  # only now, as the checkpoint brought its own random state
     discriminator = Discriminator().to(memory_format=torch.channels_last)
     content = PerceptualLoss(checkpoints.load("features-compact", "cpu"), CONTENT_WEIGHTS)
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.9, 0.99))
@@ -158,9 +166,9 @@ def train_gan(
         "d_schedule": d_schedule,
     }
     step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    patches = Patches(data, seed + step)
+    patches = Patches(data, patch, seed + step)
     while step < steps:
-        small, large = patches.batch(batch_size, patch)
+        small, large = patches.batch(batch_size)
         large = large.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             enlarged = generator(small.contiguous(memory_format=torch.channels_last)).float()
@@ -168,9 +176,9 @@ def train_gan(
             content_loss = content(enlarged, large)
             adversarial_loss = generator_loss(discriminator(enlarged).float())
         pixel_loss = F.l1_loss(enlarged, large)
-        g_loss = content_loss + PIXEL_WEIGHT * pixel_loss + ADVERSARIAL_WEIGHT * adversarial_loss
+        g_loss = CONTENT_WEIGHT * content_loss + PIXEL_WEIGHT * pixel_loss
         g_optimizer.zero_grad()
-        g_loss.backward()
+        (g_loss + ADVERSARIAL_WEIGHT * adversarial_loss).backward()
         g_optimizer.step()
 
         discriminator.requires_grad_(True)
@@ -191,7 +199,6 @@ def train_gan(
             yield Step(step, steps, losses={name: value.item() for name, value in losses.items()})
         if step % 500 == 0 or step == steps:
             checkpoint.save(out / "checkpoint.pt", step, parts)
-            validation = patches.validate(ema.network)
-            yield Step(step, steps, message=f"validation {validation:.2f} dB")
+            yield Step(step, steps, message=f"validation {patches.validate(ema.network):.2f} dB")
     save_half(ema.network.state_dict(), out / "sr-gan-compact.safetensors", {"steps": str(steps)})
-    yield Step(steps, steps, message="done", result=validation)
+    yield Step(steps, steps, message="done", result=patches.validate(ema.network))

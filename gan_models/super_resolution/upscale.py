@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from gan_models import checkpoints, runtime, settings
 from gan_models.images import join_alpha, split_alpha
-from gan_models.images.tiling import tiled
+from gan_models.images.tiling import smallest_tile, tiled
 from gan_models.runtime import Step
 
 FACTORS = (2, 4)
@@ -39,7 +39,7 @@ class Upscaler(runtime.Backend):
         self.device = runtime.pick_device(device)
         self.network = checkpoints.load(weights or self.DEFAULT, str(self.device))
         self.network.to(memory_format=torch.channels_last)
-        self.tile = 512 if self.device.type == "cuda" else 192
+        self.tile = 512 if self.device.type == "cuda" else 256
         self.overlap = min(self.network.receptive_radius, self.MAX_OVERLAP)
 
     def steps(self, image: np.ndarray, *, factor: int = 4) -> Iterator[Step]:
@@ -77,7 +77,7 @@ class Upscaler(runtime.Backend):
             except _TileTooLarge:
                 runtime.free_memory()
                 tile //= 2
-                if tile < 2 * self.overlap:
+                if tile < smallest_tile(self.overlap):
                     raise runtime.OutOfMemory(
                         "The memory of this device is too short to enlarge the picture; try again later."
                     ) from None

@@ -36,9 +36,7 @@ def test_luma_agrees_with_scikit_image():
     np.testing.assert_allclose(found, rgb2ycbcr(picture)[:, :, 0], atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.ones((4, 4, 3))]
-)
+@pytest.mark.parametrize("picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.ones((4, 4, 3))])
 def test_luma_takes_colour_pictures_only(picture):
     with pytest.raises(ValueError, match="H×W×3 uint8"):
         luma(picture)

@@ -1,0 +1,269 @@
+"""Measure super-resolution ×4: quality on the usual test sets, and speed and memory on the CPU.
+
+From the project's folder:
+
+    python -m benchmarks.super_resolution quality --data DATA --models sr-psnr-compact sr-gan-compact
+    python -m benchmarks.super_resolution speed
+
+DATA holds the original pictures in `set5/`, `set14/` and `bsd100/`. Memory is read from `/proc`: Linux only.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gan_models import checkpoints
+from gan_models.images import decode
+from gan_models.images.degradations import bicubic_downscale, crop_to_multiple
+from gan_models.images.tensors import to_image, to_tensor
+from gan_models.losses import PerceptualLoss
+from gan_models.metrics import luma, luma_psnr, luma_ssim
+from gan_models.super_resolution import Upscaler
+from gan_models.training.datasets import list_pictures
+
+FACTOR = 4
+BICUBIC = "bicubic"
+SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}
+FEATURES = {"relu1_2": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_3": 0.25}
+SMALL = (480, 320)
+
+Enlarge = Callable[[np.ndarray], np.ndarray]
+
+
+def load_enlarger(name: str, device: str | None) -> Enlarge:
+    """Return what enlarges H×W×3 uint8 pictures under this name: Pillow's bicubic, or else an `Upscaler`."""
+    return bicubic if name == BICUBIC else partial(Upscaler(weights=name, device=device), factor=FACTOR)
+
+
+def load_naive(name: str) -> Enlarge:
+    """Return a function that runs the network as it comes: the whole picture at once, ready for training."""
+    network = checkpoints.load(name, "cpu").to(memory_format=torch.contiguous_format).requires_grad_()
+    return lambda picture: to_image(network(to_tensor(picture)).detach())
+
+
+def bicubic(picture: np.ndarray) -> np.ndarray:
+    """Enlarge an H×W×3 uint8 picture by Pillow's bicubic interpolation (a = -0.5, as MATLAB's)."""
+    height, width = picture.shape[:2]
+    enlarged = Image.fromarray(picture).resize((width * FACTOR, height * FACTOR), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged)
+
+
+# --- Quality
+
+
+class Scores(NamedTuple):
+    """How near an enlarged picture comes to its original; see `quality`."""
+
+    psnr: float
+    ssim: float
+    sharpness: float
+    distance: float
+
+
+def quality(data: Path, models: Sequence[str], device: str | None = None, each: bool = False) -> str:
+    """Return a markdown table of the mean scores of bicubic interpolation and of `models` on the sets in `data`.
+
+    Originals are cropped to multiples of 4 and made small by antialiased bicubic interpolation. PSNR in dB and
+    SSIM are of luma, 4 pixels of border cut off. Sharpness is the mean gradient of luma, as a share of the
+    original's. The perceptual distance is the mean absolute difference of `features-compact`, relative to the
+    original's activations, averaged over the last layers of four blocks.
+
+    Args:
+        data: Folder of the folders `set5`, `set14` and `bsd100`; what is absent is said and skipped.
+        models: Weights for `Upscaler`.
+        device: Where the models run; None picks the best there is.
+        each: Also print a line for each picture.
+
+    Raises:
+        ValueError: None of the sets is there, a set is empty, or weights can't be had.
+    """
+    enlargers = {name: load_enlarger(name, device) for name in (BICUBIC, *models)}
+    perceptual = PerceptualLoss(checkpoints.load("features-compact", "cpu"), FEATURES)
+    rows = []
+    for title, folder in SETS.items():
+        if not (data / folder).is_dir():
+            print(f"{title} is skipped: there is no {data / folder}.", flush=True)
+            continue
+        paths = list_pictures(data / folder)
+        for name, enlarge in enlargers.items():
+            scores = []
+            for path in paths:
+                scores.append(score(enlarge, decode(path)[:, :, :3], perceptual))
+                if each:
+                    print(title, path.name, name, *score_cells(scores[-1]), sep="  ", flush=True)
+            mean = Scores(*np.mean(scores, axis=0))
+            rows.append([f"{title} ({len(paths)})", name, *score_cells(mean)])
+    if not rows:
+        raise ValueError(f"None of {', '.join(SETS.values())} is in {data}.")
+    return markdown(["Set", "Method", "PSNR (dB, Y)", "SSIM (Y)", "Sharpness", "Perceptual distance"], rows)
+
+
+def score(enlarge: Enlarge, original: np.ndarray, perceptual: PerceptualLoss) -> Scores:
+    """Make an H×W×3 uint8 picture small, enlarge it and compare."""
+    original = crop_to_multiple(original, FACTOR)
+    enlarged = enlarge(bicubic_downscale(original, FACTOR))
+    with torch.inference_mode():
+        distance = perceptual(to_tensor(enlarged), to_tensor(original)).item()
+    return Scores(
+        psnr=luma_psnr(enlarged, original, border=FACTOR),
+        ssim=luma_ssim(enlarged, original, border=FACTOR),
+        sharpness=mean_gradient(enlarged) / mean_gradient(original),
+        distance=distance,
+    )
+
+
+def mean_gradient(picture: np.ndarray) -> float:
+    """Return the mean magnitude of the gradient of luma, by central differences, in grey levels a pixel."""
+    return float(np.hypot(*np.gradient(luma(picture))).mean())
+
+
+def score_cells(scores: Scores) -> list[str]:
+    """Write scores with as many digits as the literature does."""
+    return [
+        f"{scores.psnr:.2f}",
+        f"{scores.ssim:.4f}",
+        f"{scores.sharpness:.3f}",
+        f"{scores.distance:.4f}",
+    ]
+
+
+# --- Speed
+
+
+class Cost(NamedTuple):
+    """What one enlargement takes: the time, and the resident memory above that of the idle process."""
+
+    seconds: float
+    mebibytes: float
+
+
+def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
+    """Return a markdown table of the speed and peak memory of `model`, of Pillow, and of the naive way.
+
+    Each runs in a process of its own on the CPU, with all its threads. At width×height the tiled `Upscaler` is
+    set against Pillow's bicubic interpolation. The naive way (the same network on the whole picture at once,
+    NCHW, float32, recording gradients) would not fit in memory there, so it is set against the `Upscaler` at
+    480×320. Memory counts the result, not the input.
+
+    Args:
+        model: Weights for `Upscaler`.
+        width: Width of the larger input in pixels.
+        height: Its height.
+        repeats: Runs, of which the fastest counts.
+
+    Raises:
+        ValueError: A number is not positive, the weights can't be had, or the result would be too large.
+    """
+    if min(width, height, repeats) < 1:
+        raise ValueError("The width, the height and the number of runs must be positive.")
+    ours, pillow = (partial(load_enlarger, name, "cpu") for name in (model, BICUBIC))
+    contests = {
+        (width, height): {f"{model}, tiled": ours, "Pillow, bicubic": pillow},
+        SMALL: {f"{model}, tiled": ours, f"{model}, naive": partial(load_naive, model)},
+    }
+    rows = []
+    for size, loaders in contests.items():
+        costs = {name: in_own_process(cost, load, size, repeats) for name, load in loaders.items()}
+        first = next(iter(costs.values()))
+        rows += [cost_cells(size, name, found, first) for name, found in costs.items()]
+    header = ["Input", "Method", "Seconds", "Input megapixels/s", "Speed (tiled = 1)", "Peak memory (MiB)"]
+    threads = f"CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, best of {repeats}"
+    return f"{threads}\n\n{markdown([*header, 'Memory (tiled = 1)'], rows)}"
+
+
+def in_own_process(function: Callable, *arguments: object) -> Cost:
+    """Call `function` in a fresh process and return its result."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def cost(load: Callable[[], Enlarge], size: tuple[int, int], repeats: int) -> Cost:
+    """Measure the enlarging of a width×height picture in this process, after a small picture to warm up."""
+    enlarge = load()
+    width, height = size
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    idle = resident_mebibytes("VmRSS")
+    enlarge(picture[:64, :64].copy())
+    seconds = []
+    for _ in range(repeats):
+        start = perf_counter()
+        enlarge(picture)
+        seconds.append(perf_counter() - start)
+    return Cost(min(seconds), resident_mebibytes("VmHWM") - idle)
+
+
+def resident_mebibytes(field: str) -> float:
+    """Return this process's resident memory in MiB: "VmRSS" for now, "VmHWM" for the peak so far."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) / 1024
+
+
+def cost_cells(size: tuple[int, int], name: str, found: Cost, tiled: Cost) -> list[str]:
+    """Write a row of the table of `speed`."""
+    width, height = size
+    return [
+        f"{width}×{height}",
+        name,
+        f"{found.seconds:.2f}",
+        f"{width * height / 1e6 / found.seconds:.3f}",
+        f"{tiled.seconds / found.seconds:.2f}",
+        f"{found.mebibytes:.0f}",
+        f"{found.mebibytes / tiled.mebibytes:.2f}",
+    ]
+
+
+# --- Both
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, print the table that was asked for, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.super_resolution",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = commands.add_parser("quality", help="PSNR, SSIM, sharpness and perceptual distance on test sets")
+    command.add_argument("--data", type=Path, required=True, help="folder of set5, set14 and bsd100")
+    command.add_argument("--models", nargs="*", default=[Upscaler.DEFAULT], help="weights to compare")
+    command.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
+    command.add_argument("--each", action="store_true", help="also print a line for each picture")
+    command.set_defaults(measure=quality)
+
+    command = commands.add_parser("speed", help="speed and memory against Pillow and against the naive way")
+    command.add_argument("--model", default=Upscaler.DEFAULT, help="weights to run")
+    command.add_argument("--width", type=int, default=3000, help="of the larger input, in pixels")
+    command.add_argument("--height", type=int, default=2000)
+    command.add_argument("--repeats", type=int, default=3, help="runs, of which the fastest counts")
+    command.set_defaults(measure=speed)
+
+    options = vars(parser.parse_args(arguments))
+    measure = options.pop("measure")
+    try:
+        print(measure(**options))
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

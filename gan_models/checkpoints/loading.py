@@ -1,0 +1,155 @@
+"""From a model's name to its network: read without running anything, fitted strictly, probed for finite output."""
+
+import pickle
+import pickletools
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from gan_models.checkpoints import hub, registry
+from gan_models.checkpoints.errors import WeightsError
+from gan_models.checkpoints.registry import Model
+from gan_models.runtime import check_wanted, pick_device
+
+_probed: set[tuple] = set()  # signatures of the downloads that gave finite output
+
+
+def load(name: str, device: str | None = None) -> nn.Module | np.ndarray | Path:
+    """Do what `gan_models.checkpoints.load` says."""
+    target = pick_device(device)
+    model = registry.get(name)
+    file = hub.fetch(model, lambda done, total: check_wanted())
+    new = not model.embedded and hub.signature(file) not in _probed
+    loaded = _usable(model, file, probe=new)
+    if new:
+        _probed.add(hub.signature(file))
+    return loaded.to(target) if isinstance(loaded, nn.Module) else loaded
+
+
+def verify(model: Model) -> None:
+    """Check everything that can be checked of the local file of `model`: hash, strict fit, finite output.
+
+    Raises:
+        WeightsError: The file is not here, or something is wrong with it; a wrong download is moved aside.
+    """
+    _usable(model, hub.verified(model), probe=True)
+
+
+def load_state_dict_file(path: Path, format: str, unwrap: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the state dict in a file without running anything that the file holds.
+
+    Args:
+        path: The file.
+        format: "safetensors", or "state-dict" for what `torch.save` wrote.
+        unwrap: Keys under which the state dict may lie; the first that is there counts.
+
+    Returns:
+        Tensors by name, on the CPU, as they were stored. Other values are kept too, for converters.
+
+    Raises:
+        WeightsError: There is no such file, it can't be read, or it asks for code to be run.
+    """
+    try:
+        if format == "safetensors":
+            return load_file(path)
+        with path.open("rb") as file:  # opened here, since torch.load would go by the name's ending
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"There is no file {path}.") from None
+    except pickle.UnpicklingError as problem:
+        if asked := re.findall(r"GLOBAL ([\w.]+)", str(problem)) or _globals(path):
+            raise WeightsError(f"“{path.name}” asks for {', '.join(asked)}, which is never run.") from None
+        raise WeightsError(f"“{path.name}” is not a readable PyTorch file of tensors alone.") from None
+    except (SafetensorError, RuntimeError, ValueError, LookupError, EOFError, OSError):
+        raise WeightsError(f"“{path.name}” is damaged or not a {format} file.") from None
+    for key in unwrap:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            return dict(content[key])
+    if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
+        raise WeightsError(f"“{path.name}” holds no state dict.")
+    return dict(content)
+
+
+def _globals(path: Path) -> list[str]:
+    """Return what a bare pickle would import, by reading its instructions and following none of them."""
+    strings, found = [], []
+    with path.open("rb") as file, suppress(ValueError):
+        for instruction, argument, _ in pickletools.genops(file):
+            if instruction.name == "GLOBAL":
+                found.append(argument.replace(" ", "."))
+            elif instruction.name == "STACK_GLOBAL":
+                found.append(".".join(strings[-2:]))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    return found
+
+
+def _usable(model: Model, file: Path, *, probe: bool) -> nn.Module | np.ndarray | Path:
+    """Load `file`, and move a download that turns out to be of no use aside."""
+    try:
+        loaded = _read(model, file)
+        if probe:
+            _check_finite(loaded)
+    except WeightsError as problem:
+        raise hub.rejected(model, file, str(problem).rstrip(".")) from None
+    return loaded
+
+
+def _read(model: Model, file: Path) -> nn.Module | np.ndarray | Path:
+    if model.format == "onnx":
+        return file
+    if model.format == "npy":
+        return _read_array(file)
+    network = _imported(model.network)(**model.config)
+    state = load_state_dict_file(file, model.format, model.unwrap)
+    _fit(network, state, model.convert)
+    return network.eval().requires_grad_(False)
+
+
+def _read_array(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise WeightsError(f"“{file.name}” is damaged or not a plain array.") from None
+
+
+def _fit(network: nn.Module, state: dict[str, Any], convert: str | None) -> None:
+    """Load `state` into `network` strictly. Half-precision weights become float32, as the network's own are."""
+    try:
+        state = _imported(convert)(state) if convert else state
+        network.load_state_dict(state, strict=True)
+    except KeyError as problem:
+        raise WeightsError(f"the parameter {problem} is missing.") from None
+    except RuntimeError as problem:
+        details = textwrap.shorten(str(problem).partition("\n")[2] or str(problem), 200, placeholder=" …")
+        raise WeightsError(f"they do not fit the network, {details}") from None
+
+
+@torch.no_grad()
+def _check_finite(loaded: nn.Module | np.ndarray | Path) -> None:
+    """Run the network's own `probe` if it has one, else look at the numbers themselves."""
+    if isinstance(loaded, Path):
+        return
+    if isinstance(loaded, np.ndarray):
+        tensors = [torch.from_numpy(loaded)]
+    elif hasattr(loaded, "probe"):
+        tensors = [loaded.probe()]
+    else:
+        tensors = list(loaded.state_dict().values())
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise WeightsError("they give numbers that are not finite.")
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,132 @@
+"""Any uploaded picture as an RGB or RGBA array, or one sentence that says why not."""
+
+import io
+import os
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from gan_models import settings
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+SRGB = ImageCms.createProfile("sRGB")
+UNREADABLE = "This file is not a picture that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF)."
+DAMAGED = "This picture is damaged or cut off."
+
+
+def decode(
+    source: str | os.PathLike | bytes | None, *, max_megapixels: float | None = None, max_mb: float | None = None
+) -> np.ndarray:
+    """Read the first frame of a picture, upright and in sRGB, whatever its mode, name or extension.
+
+    Args:
+        source: A path, or the content of a file.
+        max_megapixels: Most pixels accepted, in millions; default: the setting.
+        max_mb: Largest file accepted, in millions of bytes; default: the setting.
+
+    Returns:
+        H×W×3 uint8; H×W×4 where some pixel is not opaque.
+
+    Raises:
+        ValueError: There is no such file, it is too large, damaged, or not a picture. The message is for visitors.
+    """
+    with readable(source, max_mb=max_mb) as picture:
+        _check_pixels(*picture.size, settings.max_megapixels() if max_megapixels is None else max_megapixels)
+        upright = _damaged(lambda: ImageOps.exif_transpose(picture))
+        return _damaged(lambda: _to_array(upright))
+
+
+def readable(source: str | os.PathLike | bytes | None, *, max_mb: float | None = None) -> Image.Image:
+    """Return `source` as an opened picture whose pixels are not decoded yet.
+
+    Raises:
+        ValueError: As for `decode`.
+    """
+    content = _content(source, settings.max_upload_mb() if max_mb is None else max_mb)
+    try:
+        return Image.open(io.BytesIO(content), formats=_formats())
+    except Image.DecompressionBombError:
+        raise ValueError("This picture has far too many pixels.") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, EOFError, TypeError):
+        raise ValueError(UNREADABLE) from None
+
+
+def _content(source: str | os.PathLike | bytes | None, max_mb: float) -> bytes:
+    if source is None:
+        raise ValueError("Choose a picture first.")
+    if isinstance(source, bytes):
+        size = len(source)
+    elif not Path(source).is_file():
+        raise ValueError("There is no such file.")
+    else:
+        size = Path(source).stat().st_size
+    if size == 0:
+        raise ValueError("This file is empty.")
+    if size > max_mb * 1e6:
+        raise ValueError(f"This file has {size / 1e6:.1f} MB; at most {max_mb:g} are accepted.")
+    return source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+@cache
+def _formats() -> list[str]:
+    """Return the formats of ours that this Pillow can read; no others are even tried."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _check_pixels(width: int, height: int, most: float) -> None:
+    if width * height > most * 1e6:
+        megapixels = width * height / 1e6
+        raise ValueError(f"This picture has {megapixels:.1f} megapixels; at most {most:g} are accepted.")
+
+
+def _damaged(read: Callable[[], object]) -> object:
+    """Call `read`, which makes Pillow decode pixels, and turn all the ways in which that fails into one sentence."""
+    try:
+        return read()
+    except MemoryError:
+        raise ValueError("There is too little memory for this picture.") from None
+    except (OSError, ValueError, SyntaxError, struct.error, LookupError, EOFError, TypeError, ArithmeticError):
+        raise ValueError(DAMAGED) from None
+
+
+def _to_array(picture: Image.Image) -> np.ndarray:
+    picture.load()
+    if picture.mode.startswith("I") or picture.mode == "F":
+        grey = _to_8_bits(np.asarray(picture), picture.mode)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    transparent = "A" in picture.getbands() or "transparency" in picture.info
+    alpha = picture.convert("RGBA").getchannel("A") if transparent else None
+    if transparent and picture.mode not in ("RGB", "RGBA", "L", "LA"):
+        picture = picture.convert("RGBA").convert("RGB")  # a palette's profile is for colours, not for indices
+    colour = np.asarray(_to_srgb(picture))
+    if alpha is None or alpha.getextrema()[0] == 255:
+        return colour.copy()
+    return np.dstack([colour, np.asarray(alpha)])
+
+
+def _to_8_bits(grey: np.ndarray, mode: str) -> np.ndarray:
+    """Scale grey values to 0-255: 16 bits from 0-65535, floating point from 0-1 (or to its maximum beyond that)."""
+    grey = np.nan_to_num(grey.astype(np.float64))
+    if mode == "F":
+        white = max(1.0, float(grey.max()))
+    else:
+        white = 65535 if grey.max() <= 65535 else float(grey.max())
+    return np.clip(grey * (255 / white) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """Convert to RGB, through the embedded colour profile where there is a usable one."""
+    profile = picture.info.get("icc_profile")
+    opaque = picture.convert({"RGBA": "RGB", "LA": "L", "P": "RGB", "1": "L"}.get(picture.mode, picture.mode))
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            return ImageCms.profileToProfile(opaque, source, SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile, or one for another mode: the plain conversion below is what viewers do
+    return opaque.convert("RGB")

@@ -1,0 +1,72 @@
+"""What restoration networks learn to undo. Pure functions; randomness comes from the generator that is passed."""
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+
+def crop_to_multiple(image: np.ndarray, factor: int) -> np.ndarray:
+    """Return `image`, H×W×C, without the last rows and columns that make its size no multiple of `factor`."""
+    height, width = (length - length % factor for length in image.shape[:2])
+    return image[:height, :width]
+
+
+def bicubic_downscale(image: np.ndarray, factor: int) -> np.ndarray:
+    """Reduce `image`, H×W×C uint8 with H and W multiples of `factor`, as MATLAB's imresize does.
+
+    Keys' cubic kernel (1981) with a = -1/2, widened by `factor` against aliasing, pictures mirrored at their edges:
+    the convention behind the figures of the super-resolution literature.
+    """
+    return _resize(image, image.shape[0] // factor, image.shape[1] // factor)
+
+
+def bicubic_upscale(image: np.ndarray, factor: int) -> np.ndarray:
+    """Enlarge `image`, H×W×C uint8, `factor` times, as MATLAB's imresize does."""
+    return _resize(image, image.shape[0] * factor, image.shape[1] * factor)
+
+
+def gaussian_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Return `image`, uint8, with independent normal noise of standard deviation `sigma` (of 255 levels)."""
+    return _to_bytes(image + rng.normal(0, sigma, image.shape))
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return `image`, H×W×3 uint8, after JPEG compression at `quality` from 1 to 95."""
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=quality)
+    return np.asarray(Image.open(content)).copy()
+
+
+def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    indices, weights = _contributions(image.shape[0], height)
+    rows = np.einsum("ok,okwc->owc", weights, image[indices].astype(np.float64), optimize=True)
+    indices, weights = _contributions(image.shape[1], width)
+    return _to_bytes(np.einsum("ok,hokc->hoc", weights, rows[:, indices], optimize=True))
+
+
+@lru_cache(maxsize=256)
+def _contributions(length: int, new_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each new pixel of one axis the indices of the old ones that count, and their weights."""
+    scale = new_length / length
+    widening = max(1, 1 / scale)
+    centres = (np.arange(new_length) + 0.5) / scale - 0.5
+    count = int(np.ceil(4 * widening)) + 1
+    positions = np.floor(centres - 2 * widening).astype(int)[:, None] + np.arange(count + 1)
+    weights = _cubic((centres[:, None] - positions) / widening)
+    weights /= weights.sum(axis=1, keepdims=True)
+    mirrored = np.mod(positions, 2 * length)
+    return np.minimum(mirrored, 2 * length - 1 - mirrored), weights
+
+
+def _cubic(distance: np.ndarray) -> np.ndarray:
+    """Return Keys' kernel with a = -1/2 (1981, equation 15)."""
+    x = np.abs(distance)
+    inner = 1.5 * x**3 - 2.5 * x**2 + 1
+    outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return np.where(x <= 1, inner, np.where(x < 2, outer, 0))
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)

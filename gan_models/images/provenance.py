@@ -1,0 +1,116 @@
+"""Results that tell how they were made: a PNG with the settings in it, and the mark of synthetic media."""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from gan_models import __version__
+from gan_models.images.decode import readable
+
+KEY = "gan-atelier"
+MAX_RECORD = 100_000  # characters
+QUICK_FROM = 8e6  # pixels from which speed matters more than the last percents of size
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ Iptc4xmpExt:DigitalSourceType="{source_type}" xmp:CreatorTool="GAN Atelier {version}"/>
+</rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def save_result(
+    image: np.ndarray,
+    *,
+    task: str,
+    directory: str | os.PathLike | None = None,
+    name: str | None = None,
+    **record: Any,
+) -> str:
+    """Write `image` as a PNG into a new folder that only this user can read and nobody can guess.
+
+    Args:
+        image: H×W×3 or 4, uint8.
+        task: The task's name.
+        directory: Where to make the folder; default: the system's folder for temporary files.
+        name: The file's name without its suffix; default: the task.
+        record: What `write_png` takes besides.
+
+    Returns:
+        The file's path.
+    """
+    folder = tempfile.mkdtemp(prefix="gan-atelier-", dir=directory)
+    safe = re.sub(r"[^\w.-]+", "-", name or task).strip(".-") or "result"
+    path = Path(folder) / f"{safe}.png"
+    write_png(path, image, task=task, **record)
+    return str(path)
+
+
+def write_png(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    *,
+    task: str,
+    model: str | None = None,
+    seed: int | None = None,
+    generated: bool = False,
+    **settings: Any,
+) -> None:
+    """Write `image` as a PNG that carries how it was made.
+
+    A text chunk `gan-atelier` holds task, settings, seed, weights with their SHA-256, and version, as JSON. An XMP
+    packet holds the IPTC digital source type.
+
+    Args:
+        path: The file to write.
+        image: H×W×3 or 4, uint8.
+        task: The task's name.
+        model: The weights' name in the registry.
+        seed: The seed, where one was used.
+        generated: Whether a model drew all of the picture, rather than altered one.
+        settings: All other settings; values that JSON knows.
+    """
+    record = {
+        "task": task,
+        "settings": settings,
+        "seed": seed,
+        "weights": model,
+        "sha256": _sha256(model),
+        "version": __version__,
+    }
+    source_type = "trainedAlgorithmicMedia" if generated else "compositeWithTrainedAlgorithmicMedia"
+    chunks = PngInfo()
+    chunks.add_itxt(KEY, json.dumps(record, ensure_ascii=False))
+    chunks.add_itxt("XML:com.adobe.xmp", XMP.format(source_type=SOURCE_TYPES + source_type, version=__version__))
+    quick = image.shape[0] * image.shape[1] > QUICK_FROM
+    Image.fromarray(image).save(path, "PNG", pnginfo=chunks, compress_level=1 if quick else 6)
+
+
+def read_provenance(source: str | os.PathLike | bytes) -> dict[str, Any] | None:
+    """Return the record that `write_png` left in a picture: task, settings, seed, weights, sha256, version.
+
+    Returns None where there is none, or none that is well-formed; files from anywhere may be given.
+    """
+    try:
+        with readable(source) as picture:
+            record = json.loads(str(picture.info[KEY])[:MAX_RECORD])
+    except (ValueError, KeyError, RecursionError):
+        return None
+    expected = {"task": str, "settings": dict, "weights": str | None, "version": str}
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in expected.items()):
+        return None
+    return record
+
+
+def _sha256(model: str | None) -> str | None:
+    from gan_models.checkpoints import registry
+
+    return registry.get(model).sha256 if model else None

@@ -1,0 +1,135 @@
+"""What a visitor does: upload, upscale, compare, download, cancel, make a mistake."""
+
+import io
+import time
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from gan_models.images import decode, read_provenance
+from tests.browser.conftest import requested_urls
+
+PHOTO = "examples/super-resolution/cat.png"
+
+
+@pytest.fixture
+def page(app, browser):
+    browser.get(app.url)
+    wait(browser, ".picture-input input[type=file]", visible=False)
+    return browser
+
+
+def wait(browser, selector, seconds=30, visible=True):
+    def find(driver):
+        found = driver.find_elements(By.CSS_SELECTOR, selector)
+        return next((element for element in found if not visible or element.is_displayed()), None)
+
+    return WebDriverWait(browser, seconds, 0.05).until(find, selector)
+
+
+def wait_for_status(browser, *words, seconds=60):
+    def read(driver):
+        texts = [element.text for element in driver.find_elements(By.CSS_SELECTOR, ".status")]
+        return next((text for text in texts if any(word in text for word in words)), None)
+
+    return WebDriverWait(browser, seconds, 0.05).until(read, f"no status with {words}")
+
+
+def upload(browser, path):
+    clear = browser.find_elements(By.CSS_SELECTOR, ".picture-input button[aria-label='Clear']")
+    if clear:
+        clear[0].click()
+    wait(browser, ".picture-input input[type=file]", visible=False).send_keys(str(path))
+    wait(browser, ".picture-input img, .toast-body")
+
+
+def run(browser):
+    wait(browser, "button.run").click()
+
+
+def choose(browser, label):
+    browser.find_element(By.XPATH, f"//label[normalize-space()='{label}']").click()
+
+
+def test_first_page_comes_within_three_seconds(app, browser):
+    browser.get(app.url)  # warms the disk
+    started = time.monotonic()
+    browser.get(app.url)
+    wait(browser, "button.run", 10)
+    print(f"page after {time.monotonic() - started:.2f} s")
+    titles = [tab.text for tab in browser.find_elements(By.CSS_SELECTOR, "button[role=tab]")]
+    assert "Super-resolution" in titles
+
+
+def test_a_photo_is_enlarged_compared_and_downloaded(app, page, tmp_path):
+    upload(page, f"{app.root}/{PHOTO}")
+    run(page)
+    status = wait_for_status(page, "pixels in")
+    assert "800 × 600 pixels" in status
+    assert "Compact, faithful" in status
+
+    handle = wait(page, ".before-after [role=slider], .before-after .inner")
+    left = handle.rect["x"]
+    ActionChains(page).drag_and_drop_by_offset(handle, 80, 0).perform()
+    assert wait(page, ".before-after [role=slider], .before-after .inner").rect["x"] > left + 40
+
+    wait(page, ".result-file a[download]").click()
+    path = WebDriverWait(page, 20).until(lambda _: next(tmp_path.glob("*.png"), None))
+    WebDriverWait(page, 20).until(lambda _: not list(tmp_path.glob("*.crdownload")))
+    assert decode(path).shape == (600, 800, 3)
+    record = read_provenance(path)
+    assert record["weights"] == "sr-psnr-compact"
+    assert record["settings"] == {"factor": 4}
+
+
+def test_a_dropped_result_restores_its_settings(app, page, tmp_path):
+    upload(page, f"{app.root}/{PHOTO}")
+    choose(page, "×2")
+    run(page)
+    wait_for_status(page, "400 × 300 pixels")
+    wait(page, ".result-file a[download]").click()
+    path = WebDriverWait(page, 20).until(lambda _: next(tmp_path.glob("*.png"), None))
+    page.refresh()
+    wait(page, ".picture-input input[type=file]", visible=False)
+    assert page.find_element(By.CSS_SELECTOR, "input[type=radio][value='4']").is_selected()
+    upload(page, path)
+    WebDriverWait(page, 10).until(
+        lambda driver: driver.find_element(By.CSS_SELECTOR, "input[type=radio][value='2']").is_selected()
+    )
+
+
+def test_a_long_run_is_cancelled_and_the_next_one_succeeds(app, page, tmp_path):
+    Image.effect_noise((1000, 1000), 60).convert("RGB").save(tmp_path / "large.png")
+    upload(page, tmp_path / "large.png")
+    run(page)
+    wait_for_status(page, "left", "Step 2")
+    wait(page, "button.cancel").click()
+    wait_for_status(page, "Cancelled", seconds=5)
+    upload(page, f"{app.root}/{PHOTO}")
+    run(page)
+    wait_for_status(page, "800 × 600 pixels", seconds=20)
+
+
+def test_a_broken_file_gets_one_sentence(app, page, tmp_path):
+    content = io.BytesIO()
+    Image.open(f"{app.root}/{PHOTO}").save(content, "JPEG")
+    (tmp_path / "broken.jpg").write_bytes(content.getvalue()[:3000])
+    upload(page, tmp_path / "broken.jpg")
+    run(page)
+    toast = wait(page, ".toast-body")
+    assert "damaged or cut off" in toast.text
+    assert "Traceback" not in page.page_source
+    assert str(tmp_path) not in toast.text
+
+
+def test_the_page_asks_no_host_but_its_own(app, page):
+    wait_for_status(page, "Ready")
+    time.sleep(2)
+    hosts = {urlsplit(url).hostname for url in requested_urls(page) if url.startswith("http")}
+    assert hosts == {urlsplit(app.url).hostname}
+    problems = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+    assert problems == []

@@ -1,0 +1,53 @@
+"""Serve the app as a visitor gets it, offline, once for all tests that call it from outside."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class App:
+    url: str
+    pid: int
+    log: Path
+    root: Path = ROOT
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    """Yield a fresh, offline app with an empty Hub cache: its address, process and log."""
+    folder = tmp_path_factory.mktemp("app")
+    environment = {
+        **os.environ,
+        "HF_HOME": str(folder / "hub"),
+        "GRADIO_TEMP_DIR": str(folder / "files"),
+        "GAN_ATELIER_MAX_RESULT_MEGAPIXELS": "20",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "app.py", "--offline", "--port", "0"]
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield App(_wait_for_address(folder / "log", process), process.pid, folder / "log")
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert "Traceback" not in (folder / "log").read_text(), (folder / "log").read_text()
+
+
+def _wait_for_address(log: Path, process: subprocess.Popen) -> str:
+    for _ in range(600):
+        found = re.search(r"running on local URL:\s+(http://\S+)", log.read_text(), re.IGNORECASE)
+        if found:
+            return found[1]
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    pytest.fail(log.read_text())

@@ -1,0 +1,251 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_models.__main__ import main
+from gan_models.checkpoints import registry
+from gan_models.images import read_provenance
+from tests.tiny_models import embed
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path, monkeypatch):
+    """Register two tiny networks in place of the real ones, beside the test's own files."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name, seed in (("sr-psnr-compact", 1), ("other", 2)):
+        embed(folder, name, "gan_models.super_resolution.network:CompactSRResNet", num_feat=2 * seed, num_block=1)
+    monkeypatch.setattr(registry, "REGISTRY", folder / "registry.toml")
+    monkeypatch.setenv("GAN_ATELIER_DEVICE", "cpu")
+
+
+def write(path, size=(12, 9), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(path.name))
+    Image.fromarray(rng.integers(0, 256, (size[1], size[0], len(mode)), np.uint8), mode).save(path)
+    return path
+
+
+def size_of(path):
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return picture.size
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def one_sentence(text):
+    return text.endswith(".\n") and text.count("\n") == 1
+
+
+# --- Pictures
+
+
+def test_a_file_is_enlarged(tmp_path):
+    assert run("upscale", write(tmp_path / "a.jpg"), "-o", tmp_path / "b.png") == 0
+    assert size_of(tmp_path / "b.png") == (48, 36)
+
+
+def test_the_factor_and_transparency_are_heeded(tmp_path):
+    picture = write(tmp_path / "a.png", mode="RGBA")
+    assert run("upscale", picture, "-o", tmp_path / "b.png", "--factor", 2) == 0
+    assert size_of(tmp_path / "b.png") == (24, 18)
+    assert Image.open(tmp_path / "b.png").mode == "RGBA"
+
+
+def test_a_file_goes_into_a_folder_under_its_own_name(tmp_path):
+    (tmp_path / "out").mkdir()
+    assert run("upscale", write(tmp_path / "a.jpg"), "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.png"}
+
+
+def test_folders_on_the_way_to_the_output_are_made(tmp_path):
+    assert run("upscale", write(tmp_path / "a.jpg"), "-o", tmp_path / "new" / "deep" / "b.png") == 0
+    assert size_of(tmp_path / "new" / "deep" / "b.png") == (48, 36)
+
+
+def test_the_result_says_how_it_was_made(tmp_path):
+    picture = write(tmp_path / "a.png")
+    assert run("upscale", picture, "-o", tmp_path / "b.png", "--model", "other", "--factor", 2) == 0
+    made = read_provenance(tmp_path / "b.png")
+    assert made["task"] == "super-resolution"
+    assert made["settings"]["factor"] == 2
+    assert made["weights"] == "other"
+    assert made["sha256"] == registry.get("other").sha256
+
+
+def test_a_folder_keeps_its_places_and_names(tmp_path):
+    for name in ("a.png", "deep/b.jpg", "deep/er/c.webp", "deep/er/d.GIF"):
+        write(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    assert run("upscale", tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.png", "deep/b.png", "deep/er/c.png", "deep/er/d.png"}
+    assert all(size_of(path) == (48, 36) for path in (tmp_path / "out").rglob("*.png"))
+
+
+def test_no_two_files_share_a_result(tmp_path):
+    widths = {"a.png": 4, "a.jpg": 5, "a.jpg.png": 6, "a.v2.png": 7, "b/a.png": 8}
+    for name, width in widths.items():
+        write(tmp_path / "in" / name, (width, 4))
+    assert run("upscale", tmp_path / "in", "-o", tmp_path / "out") == 0
+    results = {name: size_of(tmp_path / "out" / name)[0] // 4 for name in files_below(tmp_path / "out")}
+    assert results == {"a.png.png": 4, "a.jpg.png": 5, "a.jpg.png.png": 6, "a.v2.png": 7, "b/a.png": 8}
+
+
+def test_files_that_fail_are_named_and_the_others_done(tmp_path, capsys):
+    for name in ("a.png", "z.png"):
+        write(tmp_path / "in" / name)
+    (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    picture = write(tmp_path / "in" / "cut.png", (60, 60))
+    picture.write_bytes(picture.read_bytes()[:2000])
+    assert run("upscale", tmp_path / "in", "-o", tmp_path / "out") == 1
+    assert files_below(tmp_path / "out") == {"a.png", "z.png"}
+    errors = capsys.readouterr().err
+    failed = [line for line in errors.splitlines() if "tmp" in line or "in/" in line]
+    assert [line.partition(": ")[0] for line in failed] == [
+        str(tmp_path / "in" / "broken.png"),
+        str(tmp_path / "in" / "cut.png"),
+    ]
+    assert "Traceback" not in errors
+
+
+def test_a_picture_too_large_fails_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GAN_ATELIER_MAX_RESULT_MEGAPIXELS", "1")
+    write(tmp_path / "in" / "large.png", (300, 300))
+    write(tmp_path / "in" / "small.png")
+    assert run("upscale", tmp_path / "in", "-o", tmp_path / "out") == 1
+    assert files_below(tmp_path / "out") == {"small.png"}
+    assert "large.png: The result would have" in capsys.readouterr().err
+
+
+def test_a_missing_input_and_an_empty_folder_are_told(tmp_path, capsys):
+    assert run("upscale", tmp_path / "none.png", "-o", tmp_path / "b.png") == 1
+    assert "none.png" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run("upscale", tmp_path / "empty", "-o", tmp_path / "out") == 1
+    assert one_sentence(capsys.readouterr().err)
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert run("upscale", write(tmp_path / "a.png"), "-o", tmp_path / "file" / "b.png") == 1
+    assert "a.png: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--model", "nonsense"), ("--device", "quantum")])
+def test_a_bad_model_or_device_is_one_sentence(tmp_path, capsys, option):
+    assert run("upscale", write(tmp_path / "a.png"), "-o", tmp_path / "b.png", *option) == 1
+    errors = capsys.readouterr().err
+    assert one_sentence(errors)
+    assert f"“{option[1]}”" in errors
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_an_interruption_is_told(tmp_path, capsys, monkeypatch):
+    from gan_models.super_resolution import Upscaler
+
+    def interrupt(self, image, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Upscaler, "__call__", interrupt)
+    assert run("upscale", write(tmp_path / "a.png"), "-o", tmp_path / "b.png") == 130
+    assert "Interrupted." in capsys.readouterr().err
+
+
+# --- The command line itself
+
+
+def exit_of(capsys, *arguments):
+    """Run what argparse ends by itself: the exit code, standard output and standard error."""
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    return ended.value.code, *capsys.readouterr()
+
+
+def test_help_lists_the_commands(capsys):
+    code, output, _ = exit_of(capsys, "--help")
+    assert code == 0
+    commands = {line.split()[0] for line in output.splitlines() if line.startswith("    ")}
+    assert commands >= {"upscale", "train", "weights"}
+
+
+@pytest.mark.parametrize("command", ["upscale", "train", "weights"])
+def test_every_command_explains_itself(capsys, command):
+    code, output, _ = exit_of(capsys, command, "--help")
+    assert code == 0
+    assert "usage: python -m gan_models " + command in output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("nonsense",),
+        ("upscale",),
+        ("upscale", "a.png"),
+        ("upscale", "a.png", "-o", "b.png", "--factor", "3"),
+        ("train", "sr-psnr", "--data", "a"),
+        ("train", "nonsense", "--data", "a", "--out", "b"),
+        ("train", "sr-psnr", "--data", "a", "--out", "b", "--steps", "few"),
+    ],
+)
+def test_wrong_usage_is_explained(capsys, arguments):
+    code, _, errors = exit_of(capsys, *arguments)
+    assert code == 2
+    assert errors.startswith("usage: ")
+
+
+# --- Training
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "sentence"),
+    [
+        ("features", ("--steps", "3"), "features takes no --steps.\n"),
+        ("features", ("--start", "x"), "features takes no --start.\n"),
+        ("sr-psnr", ("--epochs", "3"), "sr-psnr takes no --epochs.\n"),
+        ("sr-gan", (), "sr-gan needs --start.\n"),
+    ],
+)
+def test_options_that_do_not_go_with_the_family_are_refused(tmp_path, capsys, family, options, sentence):
+    write(tmp_path / "data" / "a.png")
+    assert run("train", family, "--data", tmp_path / "data", "--out", tmp_path / "out", *options) == 1
+    assert capsys.readouterr().err == sentence
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [("sr-psnr", ()), ("features", ()), ("sr-gan", ("--start", "none")), ("sr-psnr", ("--resume",))],
+)
+def test_what_is_missing_for_training_is_named(tmp_path, capsys, family, options):
+    assert run("train", family, "--data", tmp_path / "none", "--out", tmp_path / "out", *options) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(("There is no ", "No pictures in "))
+    assert last.endswith(".")
+
+
+def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeypatch):
+    from gan_models.runtime import Step
+    from gan_models.super_resolution import training
+
+    asked = {}
+
+    def train_gan(data, out, *, start, resume=False, steps=6000, seed=0):
+        asked.update(data=data, out=out, start=start, resume=resume, steps=steps)
+        yield Step(1, 2, losses={"content": 0.5})
+        yield Step(2, 2, message="validation 30.00 dB")
+
+    monkeypatch.setattr(training, "train_gan", train_gan)
+    paths = {name: tmp_path / name for name in ("data", "out", "start")}
+    options = [part for name, path in paths.items() for part in (f"--{name}", path)]
+    assert run("train", "sr-gan", *options, "--steps", 2, "--resume") == 0
+    assert asked == {**paths, "resume": True, "steps": 2}
+    assert "2: validation 30.00 dB" in "".join(capsys.readouterr())
