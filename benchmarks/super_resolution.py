@@ -24,7 +24,7 @@ from PIL import Image
 
 from gan_models import checkpoints
 from gan_models.images import decode
-from gan_models.images.degradations import bicubic_downscale, crop_to_multiple
+from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.losses import PerceptualLoss
 from gan_models.metrics import luma, luma_psnr, luma_ssim
@@ -32,7 +32,6 @@ from gan_models.super_resolution import Upscaler
 from gan_models.training.datasets import list_pictures
 
 FACTOR = 4
-BICUBIC = "bicubic"
 SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}
 FEATURES = {"relu1_2": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_3": 0.25}
 SMALL = (480, 320)
@@ -40,22 +39,9 @@ SMALL = (480, 320)
 Enlarge = Callable[[np.ndarray], np.ndarray]
 
 
-def load_enlarger(name: str, device: str | None) -> Enlarge:
-    """Return what enlarges H×W×3 uint8 pictures under this name: Pillow's bicubic, or else an `Upscaler`."""
-    return bicubic if name == BICUBIC else partial(Upscaler(weights=name, device=device), factor=FACTOR)
-
-
-def load_naive(name: str) -> Enlarge:
-    """Return a function that runs the network as it comes: the whole picture at once, ready for training."""
-    network = checkpoints.load(name, "cpu").to(memory_format=torch.contiguous_format).requires_grad_()
-    return lambda picture: to_image(network(to_tensor(picture)).detach())
-
-
-def bicubic(picture: np.ndarray) -> np.ndarray:
-    """Enlarge an H×W×3 uint8 picture by Pillow's bicubic interpolation (a = -0.5, as MATLAB's)."""
-    height, width = picture.shape[:2]
-    enlarged = Image.fromarray(picture).resize((width * FACTOR, height * FACTOR), Image.Resampling.BICUBIC)
-    return np.asarray(enlarged)
+def load_tiled(name: str, device: str | None = None) -> Enlarge:
+    """Return an `Upscaler` of these weights as a function of the picture alone."""
+    return partial(Upscaler(weights=name, device=device), factor=FACTOR)
 
 
 # --- Quality
@@ -87,7 +73,8 @@ def quality(data: Path, models: Sequence[str], device: str | None = None, each: 
     Raises:
         ValueError: None of the sets is there, a set is empty, or weights can't be had.
     """
-    enlargers = {name: load_enlarger(name, device) for name in (BICUBIC, *models)}
+    enlargers = {"bicubic": partial(bicubic_upscale, factor=FACTOR)}
+    enlargers |= {name: load_tiled(name, device) for name in models}
     perceptual = PerceptualLoss(checkpoints.load("features-compact", "cpu"), FEATURES)
     rows = []
     for title, folder in SETS.items():
@@ -166,10 +153,10 @@ def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
     """
     if min(width, height, repeats) < 1:
         raise ValueError("The width, the height and the number of runs must be positive.")
-    ours, pillow = (partial(load_enlarger, name, "cpu") for name in (model, BICUBIC))
+    ours = {f"{model}, tiled": partial(load_tiled, model, "cpu")}
     contests = {
-        (width, height): {f"{model}, tiled": ours, "Pillow, bicubic": pillow},
-        SMALL: {f"{model}, tiled": ours, f"{model}, naive": partial(load_naive, model)},
+        (width, height): ours | {"Pillow, bicubic": load_pillow},
+        SMALL: ours | {f"{model}, naive": partial(load_naive, model)},
     }
     rows = []
     for size, loaders in contests.items():
@@ -179,6 +166,22 @@ def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
     header = ["Input", "Method", "Seconds", "Input megapixels/s", "Speed (tiled = 1)", "Peak memory (MiB)"]
     threads = f"CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, best of {repeats}"
     return f"{threads}\n\n{markdown([*header, 'Memory (tiled = 1)'], rows)}"
+
+
+def load_naive(name: str) -> Enlarge:
+    """Return a function that runs the network as it comes: the whole picture at once, ready for training."""
+    network = checkpoints.load(name, "cpu").to(memory_format=torch.contiguous_format).requires_grad_()
+    return lambda picture: to_image(network(to_tensor(picture).contiguous()))
+
+
+def load_pillow() -> Enlarge:
+    """Return Pillow's bicubic interpolation of H×W×3 uint8 pictures."""
+
+    def enlarge(picture: np.ndarray) -> np.ndarray:
+        size = picture.shape[1] * FACTOR, picture.shape[0] * FACTOR
+        return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+    return enlarge
 
 
 def in_own_process(function: Callable, *arguments: object) -> Cost:

@@ -57,7 +57,6 @@ def build() -> ui.Ports:
         inputs=[image, model, factor],
         outputs=result,
         api_name="upscale",
-        examples="super_resolution",
     )
     ui.restore_settings(image, TASK, {"model": model, "factor": factor})
     return ui.Ports(image, result, model)

@@ -133,7 +133,8 @@ def pick_device(device: str | None = None) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(asked.partition(":")[0], False):
+    kind, _, index = asked.partition(":")
+    if not there.get(kind, False) or not (index or "0").isdecimal():
         raise ValueError(f"There is no device “{asked}” here; choose among cuda, mps and cpu.")
     return torch.device(asked)
 
@@ -161,7 +162,7 @@ _locks_guard = threading.Lock()
 def device_lock(device: torch.device) -> threading.Lock:
     """Return the one lock of `device`. Hold it while the device computes, never across a yield."""
     with _locks_guard:
-        return _locks.setdefault(str(device), threading.Lock())
+        return _locks.setdefault(f"{device.type}:{device.index or 0}", threading.Lock())
 
 
 @contextmanager

@@ -164,7 +164,6 @@ except OSError:
         ("import gan_models.super_resolution", ("gradio", "demos")),
         ("import gan_models.__main__", ("torch", "gradio")),
         ("import app", ("torch",)),
-        ("import demos", ("torch",)),
     ],
 )
 def test_importing_is_cheap_and_quiet(code, absent):

@@ -110,11 +110,18 @@ def check_size(height: int, width: int, factor: int) -> None:
     limit = settings.max_result_megapixels()
     megapixels = height * width * factor**2 / 1e6
     if megapixels > limit:
-        shrink = (limit / megapixels) ** 0.5
+        rows, columns = _largest(height, width, limit * 1e6 / factor**2)
         raise ValueError(
-            f"The result would have {megapixels:.0f} megapixels; at most {limit:.0f} are made here. "
-            f"At ×{factor} a picture of {int(width * shrink)}×{int(height * shrink)} pixels would do."
+            f"The result would have {round(megapixels, 1):g} megapixels; at most {limit:g} are made here. "
+            f"At ×{factor} a picture of {columns}×{rows} pixels would do."
         )
+
+
+def _largest(height: int, width: int, pixels: float) -> tuple[int, int]:
+    """Return the largest size of about the same shape that has at most `pixels`, and at least one a side."""
+    shrink = (pixels / (height * width)) ** 0.5
+    rows, columns = (min(max(1, int(length * shrink)), int(pixels)) for length in (height, width))
+    return rows, min(columns, max(1, int(pixels / rows)))
 
 
 def _preview(picture: np.ndarray) -> np.ndarray:
