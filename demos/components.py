@@ -252,7 +252,8 @@ def run(
         show_progress="minimal",
         show_progress_on=outputs.status,
     )
-    cancel.click(lambda: _note("Cancelled."), None, outputs.status, cancels=[event], queue=False, **PRIVATE)
+    cancel.click(None, cancels=[event], queue=False, **PRIVATE)
+    cancel.click(lambda: _note("Cancelled."), None, outputs.status, queue=False, **PRIVATE)
 
 
 def restore_settings(source: Picture, task: str, controls: dict[str, gr.components.Component]) -> None:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from gan_models.checkpoints import cli as weights_cli
 from gan_models.training import cli as training_cli
+from gan_models.training.datasets import list_pictures
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,17 +59,14 @@ def over_files(options: argparse.Namespace, function: Callable, settings: dict) 
 
     A folder's results keep their places and names below `options.output`, as PNG. Returns 1 if any file failed,
     after naming each and why; the others are done all the same.
+
+    Raises:
+        ValueError: There are no pictures, or the output would overwrite them or is not a PNG.
     """
     from gan_models.images import decode
     from gan_models.images.provenance import write_png
-    from gan_models.training.datasets import list_pictures
 
-    if options.input.is_dir():
-        sources = list_pictures(options.input)
-        targets = _distinct_names(sources, options.input, options.output)
-    else:
-        sources = [options.input]
-        targets = [options.output / f"{options.input.stem}.png" if options.output.is_dir() else options.output]
+    sources, targets = _sources_and_targets(options.input, options.output)
     failures = []
     for source, target in tqdm(list(zip(sources, targets, strict=True)), unit="picture", disable=None):
         try:
@@ -80,6 +78,20 @@ def over_files(options: argparse.Namespace, function: Callable, settings: dict) 
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def _sources_and_targets(source: Path, output: Path) -> tuple[list[Path], list[Path]]:
+    """Return the pictures to read and, for each, the PNG to write."""
+    if source.is_dir():
+        if output.resolve() == source.resolve():
+            raise ValueError("The output must be another folder, or the originals would be overwritten.")
+        sources = list_pictures(source)
+        return sources, _distinct_names(sources, source, output)
+    if output.is_dir() or not output.suffix:
+        return [source], [output / f"{source.stem}.png"]
+    if output.suffix.lower() != ".png":
+        raise ValueError(f"Results are PNG files; {output.name} should end in .png, or be a folder.")
+    return [source], [output]
 
 
 def _distinct_names(sources: list[Path], folder: Path, output: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import torch
 
 from gan_models.images.tensors import to_image, to_tensor
 
-BLEND = 16  # pixels of the input over which a tile fades into its neighbour
+BLEND = 8  # pixels of the input over which a tile fades into its neighbour
 ALIGN = 4  # tiles start at multiples of this, for networks that fold 2×2 or 4×4 pixels into channels
 
 
@@ -33,8 +33,7 @@ def tiled(
     rounding (1/255); if it sees further, what is missing is blended and shows no seam.
 
     Only one tile at a time is a tensor, and blending happens in `out`: memory beyond `image` and `out` is that of
-    one tile, whatever the picture. All tiles have about the same size (the last of a row is shifted inwards), save
-    in pictures smaller than a tile. Closing the generator at any yield ends the work.
+    one tile, whatever the picture. Closing the generator at any yield ends the work.
 
     Args:
         apply: Maps a 1×3×h×w float tensor in [0, 1] to 1×3×(scale·h)×(scale·w).
@@ -50,24 +49,22 @@ def tiled(
     if tile < smallest_tile(overlap):
         raise ValueError(f"Tiles must have at least {smallest_tile(overlap)} pixels, not {tile}.")
     height, width = image.shape[:2]
-    rows, columns = _starts(height, tile, overlap), _starts(width, tile, overlap)
-    done, total = 0, len(rows) * len(columns)
-    for top in rows:
-        for left in columns:
-            window = slice(top, min(top + tile, height)), slice(left, min(left + tile, width))
-            piece = to_image(apply(to_tensor(image[window])))
-            _paste(piece, out, window, (height, width), scale, overlap)
-            done += 1
-            yield done, total
+    rows, columns = _windows(height, tile, overlap), _windows(width, tile, overlap)
+    windows = [(row, column) for row in rows for column in columns]
+    for done, window in enumerate(windows, start=1):
+        piece = to_image(apply(to_tensor(image[window])))
+        _paste(piece, out, window, (height, width), scale, overlap)
+        yield done, len(windows)
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Return where tiles start along one axis."""
+def _windows(length: int, tile: int, overlap: int) -> list[slice]:
+    """Cut one axis into as few windows as will do, all about as long."""
     if length <= tile:
-        return [0]
-    stride = (tile - 2 * overlap - BLEND) // ALIGN * ALIGN
-    last = -(-(length - tile) // ALIGN) * ALIGN
-    return [*range(0, last, stride), last]
+        return [slice(0, length)]
+    shared = 2 * overlap + BLEND
+    count = -(-(length - shared) // ((tile - shared) // ALIGN * ALIGN))
+    stride = -(-(length - shared) // (count * ALIGN)) * ALIGN
+    return [slice(i * stride, min(i * stride + stride + shared, length)) for i in range(count)]
 
 
 def _paste(

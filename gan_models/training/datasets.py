@@ -6,7 +6,10 @@ import numpy as np
 
 from gan_models.images import decode
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"),
+    *(".tif", ".tiff", ".avif", ".heic", ".heif"),
+}
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import io
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -44,7 +45,7 @@ def upload(browser, path):
     if clear:
         clear[0].click()
     wait(browser, ".picture-input input[type=file]", visible=False).send_keys(str(path))
-    wait(browser, ".picture-input img, .toast-body")
+    wait(browser, f".picture-input img[src*='{Path(path).name}']")
 
 
 def run(browser):
