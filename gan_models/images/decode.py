@@ -3,12 +3,13 @@
 import io
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from gan_models import settings
 
@@ -16,6 +17,19 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
 SRGB = ImageCms.createProfile("sRGB")
 UNREADABLE = "This file is not a picture that can be read (PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF)."
 DAMAGED = "This picture is damaged or cut off."
+MALFORMED = (  # what Pillow raises on the way through damaged files
+    *(OSError, ValueError, SyntaxError, struct.error, LookupError, EOFError),
+    *(TypeError, AttributeError, ArithmeticError, RuntimeError, zlib.error),
+)
+TURNS = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode(
@@ -36,8 +50,7 @@ def decode(
     """
     with readable(source, max_mb=max_mb) as picture:
         _check_pixels(*picture.size, settings.max_megapixels() if max_megapixels is None else max_megapixels)
-        upright = _damaged(lambda: ImageOps.exif_transpose(picture))
-        return _damaged(lambda: _to_array(upright))
+        return _damaged(lambda: _to_array(_upright(picture)))
 
 
 def readable(source: str | os.PathLike | bytes | None, *, max_mb: float | None = None) -> Image.Image:
@@ -51,7 +64,7 @@ def readable(source: str | os.PathLike | bytes | None, *, max_mb: float | None =
         return Image.open(io.BytesIO(content), formats=_formats())
     except Image.DecompressionBombError:
         raise ValueError("This picture has far too many pixels.") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, EOFError, TypeError):
+    except (UnidentifiedImageError, *MALFORMED):
         raise ValueError(UNREADABLE) from None
 
 
@@ -59,16 +72,22 @@ def _content(source: str | os.PathLike | bytes | None, max_mb: float) -> bytes:
     if source is None:
         raise ValueError("Choose a picture first.")
     if isinstance(source, bytes):
-        size = len(source)
-    elif not Path(source).is_file():
-        raise ValueError("There is no such file.")
-    else:
-        size = Path(source).stat().st_size
+        _check_bytes(len(source), max_mb)
+        return source
+    try:
+        if not Path(source).is_file():
+            raise FileNotFoundError
+        _check_bytes(Path(source).stat().st_size, max_mb)
+        return Path(source).read_bytes()
+    except OSError:  # also names that are too long, and files that may not be read
+        raise ValueError("There is no such file.") from None
+
+
+def _check_bytes(size: int, max_mb: float) -> None:
     if size == 0:
         raise ValueError("This file is empty.")
     if size > max_mb * 1e6:
         raise ValueError(f"This file has {size / 1e6:.1f} MB; at most {max_mb:g} are accepted.")
-    return source if isinstance(source, bytes) else Path(source).read_bytes()
 
 
 @cache
@@ -90,15 +109,26 @@ def _damaged(read: Callable[[], object]) -> object:
         return read()
     except MemoryError:
         raise ValueError("There is too little memory for this picture.") from None
-    except (OSError, ValueError, SyntaxError, struct.error, LookupError, EOFError, TypeError, ArithmeticError):
+    except MALFORMED:
         raise ValueError(DAMAGED) from None
 
 
-def _to_array(picture: Image.Image) -> np.ndarray:
+def _upright(picture: Image.Image) -> Image.Image:
+    """Decode `picture` and turn it as its EXIF data say; where these are broken, viewers ignore them too."""
     picture.load()
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation)
+        return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
+    except MALFORMED:
+        return picture
+
+
+def _to_array(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith("I") or picture.mode == "F":
-        grey = _to_8_bits(np.asarray(picture), picture.mode)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        values = np.asarray(picture)
+        colour = np.repeat(_to_8_bits(values, picture.mode)[:, :, None], 3, axis=2)
+        hidden = values == picture.info.get("transparency", np.nan)  # one value, in a PNG of 16 bits
+        return np.dstack([colour, np.where(hidden, 0, 255).astype(np.uint8)]) if hidden.any() else colour
     transparent = "A" in picture.getbands() or "transparency" in picture.info
     alpha = picture.convert("RGBA").getchannel("A") if transparent else None
     if transparent and picture.mode not in ("RGB", "RGBA", "L", "LA"):

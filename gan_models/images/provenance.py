@@ -16,6 +16,7 @@ from gan_models.images.decode import readable
 
 KEY = "gan-atelier"
 MAX_RECORD = 100_000  # characters
+MAX_NAME = 60  # characters, of up to 4 bytes; file systems take 255 bytes
 QUICK_FROM = 8e6  # pixels from which speed matters more than the last percents of size
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -48,7 +49,7 @@ def save_result(
         The file's path.
     """
     folder = tempfile.mkdtemp(prefix="gan-atelier-", dir=directory)
-    safe = re.sub(r"[^\w.-]+", "-", name or task).strip(".-") or "result"
+    safe = re.sub(r"[^\w.-]+", "-", name or task)[:MAX_NAME].strip(".-") or "result"
     path = Path(folder) / f"{safe}.png"
     write_png(path, image, task=task, **record)
     return str(path)
@@ -88,7 +89,7 @@ def write_png(
     }
     source_type = "trainedAlgorithmicMedia" if generated else "compositeWithTrainedAlgorithmicMedia"
     chunks = PngInfo()
-    chunks.add_itxt(KEY, json.dumps(record, ensure_ascii=False))
+    chunks.add_itxt(KEY, json.dumps(record))
     chunks.add_itxt("XML:com.adobe.xmp", XMP.format(source_type=SOURCE_TYPES + source_type, version=__version__))
     quick = image.shape[0] * image.shape[1] > QUICK_FROM
     Image.fromarray(image).save(path, "PNG", pnginfo=chunks, compress_level=1 if quick else 6)
@@ -104,10 +105,11 @@ def read_provenance(source: str | os.PathLike | bytes) -> dict[str, Any] | None:
             record = json.loads(str(picture.info[KEY])[:MAX_RECORD])
     except (ValueError, KeyError, RecursionError):
         return None
-    expected = {"task": str, "settings": dict, "weights": str | None, "version": str}
+    text, number = str | None, int | None
+    expected = {"task": str, "settings": dict, "seed": number, "weights": text, "sha256": text, "version": str}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in expected.items()):
         return None
-    return record
+    return {key: record.get(key) for key in expected}
 
 
 def _sha256(model: str | None) -> str | None:

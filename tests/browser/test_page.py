@@ -134,3 +134,16 @@ def test_the_page_asks_no_host_but_its_own(app, page):
     assert hosts == {urlsplit(app.url).hostname}
     problems = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
     assert problems == []
+
+
+def test_weights_that_cannot_be_fetched_give_way_to_the_compact_ones(app, page):
+    wait(page, "input[aria-label='Weights']").click()
+    started = time.monotonic()
+    wait(page, "li[aria-label*='Real-ESRGAN ×4 plus']").click()
+    status = wait_for_status(page, "offline", seconds=10)
+    assert time.monotonic() - started < 5
+    assert "The compact weights are used instead." in status
+    assert (
+        page.find_element(By.CSS_SELECTOR, "input[aria-label='Weights']").get_property("value") == "Compact, faithful"
+    )
+    assert "Compact, faithful" in page.find_element(By.CSS_SELECTOR, ".badges").text

@@ -9,7 +9,7 @@ from gan_models.features import training
 from gan_models.features.network import VGG
 from gan_models.runtime import finish
 
-SMALL = {"batch_size": 8, "epochs": 1}
+SMALL = {"batch_size": 8, "epochs": 1, "settling": 0}
 COLOURS = {"a-red": (200, 40, 40), "b-blue": (40, 40, 200)}
 
 
@@ -60,7 +60,7 @@ def test_one_seed_gives_one_result(data, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, monkeypatch):
-    finish(training.train(data, tmp_path / "unbroken", batch_size=8, epochs=2))
+    finish(training.train(data, tmp_path / "unbroken", batch_size=8, epochs=1, settling=1))
     save = training.checkpoint.save
 
     def save_and_stop(*arguments):
@@ -69,11 +69,13 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, m
 
     monkeypatch.setattr(training.checkpoint, "save", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=2))
+        finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1))
     monkeypatch.undo()
     seen, augment = [], training.augment
-    monkeypatch.setattr(training, "augment", lambda pictures: seen.append(len(pictures)) or augment(pictures))
-    finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=2, resume=True))
+    monkeypatch.setattr(
+        training, "augment", lambda pictures, size: seen.append(len(pictures)) or augment(pictures, size)
+    )
+    finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1, resume=True))
     assert seen == [8, 8, 8]
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
 
@@ -95,12 +97,30 @@ def test_training_learns_to_tell_two_colours_apart(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         training, "compact_network", lambda batch_norm: VGG((8, 8), (1, 1), "average", batch_norm, num_classes=10)
     )
-    assert finish(training.train(data, tmp_path / "out", batch_size=8, epochs=8)) == 1
+    assert finish(training.train(data, tmp_path / "out", batch_size=8, epochs=7, settling=1)) == 1
 
 
 def test_too_few_pictures_are_refused_in_words(data, tmp_path):
     with pytest.raises(ValueError, match="24 pictures"):
         finish(training.train(data, tmp_path / "out", batch_size=25, epochs=1))
+
+
+def test_the_learning_rate_rises_falls_and_settles():
+    rates = [training.rate(step, 100, 120) for step in range(120)]
+    assert max(rates) == rates[20] == training.LEARNING_RATE
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:100] == sorted(rates[20:100], reverse=True)
+    assert rates[100] == training.SETTLING_RATE
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_the_last_epochs_are_at_the_pictures_own_size(data, tmp_path, monkeypatch):
+    sizes, augment = [], training.augment
+    monkeypatch.setattr(training, "augment", lambda pictures, size: sizes.append(size) or augment(pictures, size))
+    monkeypatch.setattr(training, "SIZES", (40,))
+    finish(training.train(data, tmp_path / "out", batch_size=8, epochs=1, settling=1))
+    assert sizes == [40] * 3 + [32] * 3
 
 
 def test_mosaics_are_cut_into_tiles_row_by_row(tmp_path):
@@ -125,13 +145,10 @@ def test_a_folder_without_mosaics_is_refused(tmp_path):
 def test_augmented_pictures_stay_pictures_and_differ():
     torch.manual_seed(0)
     pictures = torch.rand(8, 3, 32, 32) * torch.linspace(0.2, 1, 32)
-    sizes = set()
-    for _ in range(40):
-        changed = training.augment(pictures)
-        assert changed.shape[:2] == (8, 3)
+    for size in (32, 40, 48):
+        changed = training.augment(pictures, size)
+        assert changed.shape == (8, 3, size, size)
         assert 0 <= changed.min() <= changed.max() <= 1 + 1e-6
-        sizes.add(changed.shape[-1])
-    assert sizes == {32, 40, 48}
     brighter_right = (changed[..., 16:].mean((1, 2, 3)) > changed[..., :16].mean((1, 2, 3))).tolist()
     assert len(set(brighter_right)) == 2
 
@@ -141,8 +158,7 @@ def test_accuracy_is_the_share_of_right_answers():
     network = training.compact_network(batch_norm=False).eval()
     pictures = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
-        both = torch.stack([network.logits(pictures / 255), network.logits(pictures.flip(3) / 255)])
-    labels = both.mean(0).argmax(1)
+        labels = network.logits(pictures / 255).argmax(1)
     assert training.accuracy(network, pictures, labels) == 1
     labels[:2] = (labels[:2] + 1) % 10
     assert training.accuracy(network, pictures, labels) == pytest.approx(4 / 6)
