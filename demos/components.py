@@ -263,13 +263,23 @@ def restore_settings(source: Picture, task: str, controls: dict[str, gr.componen
         record = (path and read_provenance(path)) or {}
         if record.get("task") != task:
             return [gr.skip()] * len(controls)
-        values = {"model": record.get("weights"), **record.get("settings", {})}
-        if values["model"] not in {model.name for model in registry.models(task)}:
-            del values["model"]
+        values = {**record["settings"], "model": record["weights"]}
         gr.Info("This picture was made here; its settings are restored.")
-        return [gr.update(value=values[name]) if name in values else gr.skip() for name in controls]
+        return [
+            gr.update(value=values[name]) if _accepts(control, values.get(name)) else gr.skip()
+            for name, control in controls.items()
+        ]
 
     source.upload(restore, source, list(controls.values()), **PRIVATE)
+
+
+def _accepts(control: gr.components.Component, value: Any) -> bool:  # noqa: ANN401
+    """Say whether `value`, read from a file that anyone may have made, is one that `control` can show."""
+    if hasattr(control, "choices"):
+        return any(value == choice for _, choice in control.choices)
+    if isinstance(control, gr.Slider):
+        return isinstance(value, int | float) and control.minimum <= value <= control.maximum
+    return isinstance(value, type(control.value))
 
 
 def plain_errors(function: Callable) -> Callable:

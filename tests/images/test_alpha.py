@@ -78,3 +78,10 @@ def test_alpha_is_resized_with_the_picture(factor):
 def test_constant_alpha_stays_constant(shape):
     joined = join_alpha(np.zeros((*shape, 3), np.uint8), np.full((12, 16), 131, np.uint8))
     assert (joined[:, :, 3] == 131).all()
+
+
+def test_shrinking_averages_alpha():
+    alpha = random_image(16, 24, 1)[:, :, 0]
+    joined = join_alpha(np.zeros((4, 6, 3), np.uint8), alpha)
+    means = alpha.reshape(4, 4, 6, 4).mean(axis=(1, 3))
+    assert np.abs(joined[:, :, 3] - means).max() <= 0.5

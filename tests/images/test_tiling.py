@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.images.tiling import ALIGN, smallest_tile, tiled
+from gan_models.images.tiling import smallest_tile, tiled
 
 RADIUS = 5
 SIZES = [(1, 1), (1, 200), (150, 3), (31, 17), (48, 48), (49, 47), (97, 131), (128, 64)]
@@ -57,7 +57,7 @@ def test_equals_the_whole_picture(size, overlap, scale):
     for tile in (smallest_tile(overlap), 48, 1000):
         out, _ = result(apply, image, scale, tile=tile, overlap=overlap)
         assert np.abs(out - whole).max() <= 1
-    assert whole.std() > 30 or size == (1, 1)
+    assert size == (1, 1) or whole.std() > 15
 
 
 def test_too_small_an_overlap_shows_in_the_test_above():
@@ -78,7 +78,7 @@ def test_tiles_are_aligned_and_never_too_large(size, tile, overlap):
     def apply(tensor):
         positions = to_image(tensor).reshape(-1, 3).astype(int) @ (65536, 256, 1)
         (top, left), (bottom, right) = divmod(positions[0], width), divmod(positions[-1], width)
-        assert top % ALIGN == left % ALIGN == 0
+        assert top % 4 == left % 4 == 0
         assert tensor.shape == (1, 3, bottom - top + 1, right - left + 1)
         assert max(tensor.shape[2:]) <= tile
         seen[top : bottom + 1, left : right + 1] += 1
@@ -112,16 +112,19 @@ def test_too_small_tiles_are_refused(overlap):
 
 def test_a_network_that_sees_everything_leaves_no_seam():
     """Each tile comes out in another brightness, as its mean decides: no step may stand out where tiles meet."""
-    height, width = 150, 170
-    ramp = np.add.outer(np.arange(height), np.arange(width)) / (height + width) * 200
-    image = np.repeat(ramp.astype(np.uint8)[:, :, None], 3, axis=2)
+    ramp = np.linspace(0, 250, 136).astype(np.uint8)
+    image = np.broadcast_to(ramp[:, None, None], (136, 60, 3)).copy()
+    means = []
 
     def apply(tensor):
-        return tensor * 0.5 + tensor.mean() * 0.5
+        means.append(255 * tensor.mean().item())
+        return tensor * 0.2 + tensor.mean() * 0.8
 
-    out, total = result(apply, image, tile=80, overlap=16)
-    assert total >= 4
-    levels = out[:, :, 0].astype(int)
-    spread = levels.max() - levels.min()
-    for axis in (0, 1):
-        assert np.abs(np.diff(levels, axis=axis)).max() <= 0.1 * spread
+    for picture, axis in ((image, 0), (image.swapaxes(0, 1).copy(), 1)):
+        means.clear()
+        out, total = result(apply, picture, tile=88, overlap=16)
+        jump = 0.8 * (means[1] - means[0])
+        steps = np.abs(np.diff(out.astype(int), axis=axis))
+        assert total == 2
+        assert jump > 50
+        assert steps.max() <= 0.25 * jump
