@@ -256,7 +256,7 @@ def run(
     cancel.click(lambda: _note("Cancelled."), None, outputs.status, queue=False, **PRIVATE)
 
 
-def restore_settings(source: Picture, task: str, controls: dict[str, gr.components.Component]) -> None:
+def restore_settings(source: Picture, task: str, controls: dict[str, gr.Dropdown | gr.Radio]) -> None:
     """When a result of this app is dropped on `source`, set `controls` as they were when it was made."""
 
     def restore(path: str | None) -> list[Any]:
@@ -266,20 +266,11 @@ def restore_settings(source: Picture, task: str, controls: dict[str, gr.componen
         values = {**record["settings"], "model": record["weights"]}
         gr.Info("This picture was made here; its settings are restored.")
         return [
-            gr.update(value=values[name]) if _accepts(control, values.get(name)) else gr.skip()
+            next((gr.update(value=choice) for _, choice in control.choices if choice == values.get(name)), gr.skip())
             for name, control in controls.items()
         ]
 
     source.upload(restore, source, list(controls.values()), **PRIVATE)
-
-
-def _accepts(control: gr.components.Component, value: Any) -> bool:  # noqa: ANN401
-    """Say whether `value`, read from a file that anyone may have made, is one that `control` can show."""
-    if hasattr(control, "choices"):
-        return any(value == choice for _, choice in control.choices)
-    if isinstance(control, gr.Slider):
-        return isinstance(value, int | float) and control.minimum <= value <= control.maximum
-    return isinstance(value, type(control.value))
 
 
 def plain_errors(function: Callable) -> Callable:

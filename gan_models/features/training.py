@@ -1,8 +1,8 @@
 """Train the compact feature network to classify CIFAR-10.
 
 The pictures are zoomed, shifted and enlarged at random, so that the features serve pictures larger and
-smoother than 32 pixels too. The last epochs are at 32 pixels alone: a network trained on objects that are larger on
-average than those it is shown later does worse than it could (Touvron et al. 2019).
+smoother than 32 pixels too. The last epochs show them at their own size alone: a network trained on objects
+that are larger on average than those it is shown later does worse than it could (Touvron et al. 2019).
 """
 
 import math
@@ -19,7 +19,7 @@ from gan_models.runtime import Step
 from gan_models.training import checkpoint
 
 TILE = 32
-SIZES = (32, 32, 32, 32, 32, 32, 32, 40, 40, 48)
+SIZES, ZOOM = (32, 32, 32, 32, 32, 32, 32, 40, 40, 48), 1.25
 LEARNING_RATE, SETTLING_RATE = 0.2, 0.01
 
 
@@ -43,14 +43,14 @@ def load_mosaics(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat(pictures), torch.cat(labels)
 
 
-def augment(pictures: torch.Tensor, size: int) -> torch.Tensor:
-    """Mirror, zoom by 0.8 to 1.25 and shift by up to 4 pixels; N×3×32×32 in [0, 1] to N×3×size×size."""
+def augment(pictures: torch.Tensor, size: int, zoom: float) -> torch.Tensor:
+    """Mirror, zoom by up to `zoom` in or out, shift by up to 4 pixels; N×3×32×32 in [0, 1] to N×3×size×size."""
     count = len(pictures)
-    zoom = torch.exp(torch.empty(count).uniform_(np.log(0.8), np.log(1.25)))
+    zooms = torch.exp(torch.empty(count).uniform_(-math.log(zoom), math.log(zoom)))
     mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
     transform = torch.zeros(count, 2, 3)
-    transform[:, 0, 0] = zoom * mirror
-    transform[:, 1, 1] = zoom
+    transform[:, 0, 0] = zooms * mirror
+    transform[:, 1, 1] = zooms
     transform[:, :, 2] = torch.empty(count, 2).uniform_(-0.25, 0.25)
     grid = F.affine_grid(transform, [count, 3, size, size], align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
@@ -87,8 +87,8 @@ def train(
 ) -> Iterator[Step]:
     """Train on `data/train`, checking on `data/test`; leave `features.safetensors` in `out`.
 
-    Stochastic gradient descent, `epochs` on a one-cycle schedule at mixed sizes, then `settling` more at 32 pixels
-    and a small, falling rate. Yields a `Step` every few batches; the last one's
+    Stochastic gradient descent, `epochs` on a one-cycle schedule at mixed sizes, then `settling` more of the
+    pictures at their own size and a small, falling rate. Yields a `Step` every few batches; the last one's
     result is the accuracy on the test part.
     """
     from gan_models.checkpoints.save import save_half
@@ -109,8 +109,8 @@ def train(
     while step < total:
         network.train()
         for indices in torch.randperm(len(pictures))[: per_epoch * batch_size].split(batch_size):
-            size = SIZES[int(torch.randint(len(SIZES), ()))] if step < main else TILE
-            batch = augment(pictures[indices] / 255, size).contiguous(memory_format=torch.channels_last)
+            size, zoom = (SIZES[int(torch.randint(len(SIZES), ()))], ZOOM) if step < main else (TILE, 1)
+            batch = augment(pictures[indices] / 255, size, zoom).contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 scores = network.logits(batch)
             loss = F.cross_entropy(scores.float(), labels[indices])

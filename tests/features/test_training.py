@@ -72,9 +72,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, m
         finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1))
     monkeypatch.undo()
     seen, augment = [], training.augment
-    monkeypatch.setattr(
-        training, "augment", lambda pictures, size: seen.append(len(pictures)) or augment(pictures, size)
-    )
+    monkeypatch.setattr(training, "augment", lambda *given: seen.append(len(given[0])) or augment(*given))
     finish(training.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1, resume=True))
     assert seen == [8, 8, 8]
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
@@ -117,10 +115,10 @@ def test_the_learning_rate_rises_falls_and_settles():
 
 def test_the_last_epochs_are_at_the_pictures_own_size(data, tmp_path, monkeypatch):
     sizes, augment = [], training.augment
-    monkeypatch.setattr(training, "augment", lambda pictures, size: sizes.append(size) or augment(pictures, size))
+    monkeypatch.setattr(training, "augment", lambda *given: sizes.append(given[1:]) or augment(*given))
     monkeypatch.setattr(training, "SIZES", (40,))
     finish(training.train(data, tmp_path / "out", batch_size=8, epochs=1, settling=1))
-    assert sizes == [40] * 3 + [32] * 3
+    assert sizes == [(40, training.ZOOM)] * 3 + [(32, 1)] * 3
 
 
 def test_mosaics_are_cut_into_tiles_row_by_row(tmp_path):
@@ -146,7 +144,7 @@ def test_augmented_pictures_stay_pictures_and_differ():
     torch.manual_seed(0)
     pictures = torch.rand(8, 3, 32, 32) * torch.linspace(0.2, 1, 32)
     for size in (32, 40, 48):
-        changed = training.augment(pictures, size)
+        changed = training.augment(pictures, size, 1.25)
         assert changed.shape == (8, 3, size, size)
         assert 0 <= changed.min() <= changed.max() <= 1 + 1e-6
     brighter_right = (changed[..., 16:].mean((1, 2, 3)) > changed[..., :16].mean((1, 2, 3))).tolist()
