@@ -21,6 +21,11 @@ MALFORMED = (  # what Pillow raises on the way through damaged files
     *(OSError, ValueError, SyntaxError, struct.error, LookupError, EOFError),
     *(TypeError, AttributeError, ArithmeticError, RuntimeError, zlib.error),
 )
+KEY_COLOURS = {  # PNG's one transparent colour, at the bit depth of the file, as Pillow's pixels have it
+    "L;2": lambda grey: grey * 85,
+    "L;4": lambda grey: grey * 17,
+    "RGB;16B": lambda colour: tuple(level >> 8 for level in colour),
+}
 TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -62,7 +67,7 @@ def readable(source: str | os.PathLike | bytes | None, *, max_mb: float | None =
     content = _content(source, settings.max_upload_mb() if max_mb is None else max_mb)
     try:
         return Image.open(io.BytesIO(content), formats=_formats())
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
         raise ValueError("This picture has far too many pixels.") from None
     except (UnidentifiedImageError, *MALFORMED):
         raise ValueError(UNREADABLE) from None
@@ -115,12 +120,21 @@ def _damaged(read: Callable[[], object]) -> object:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Decode `picture` and turn it as its EXIF data say; where these are broken, viewers ignore them too."""
+    _match_key_colour(picture)
     picture.load()
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
         return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
     except MALFORMED:
         return picture
+
+
+def _match_key_colour(picture: Image.Image) -> None:
+    """Mend the transparent colour of PNGs whose pixels Pillow scales to 8 bits, before it forgets their depth."""
+    if picture.format == "PNG" and "transparency" in picture.info:
+        depth = picture.tile[0].args
+        if depth in KEY_COLOURS:
+            picture.info["transparency"] = KEY_COLOURS[depth](picture.info["transparency"])
 
 
 def _to_array(picture: Image.Image) -> np.ndarray:
@@ -141,11 +155,10 @@ def _to_array(picture: Image.Image) -> np.ndarray:
 
 def _to_8_bits(grey: np.ndarray, mode: str) -> np.ndarray:
     """Scale grey values to 0-255: 16 bits from 0-65535, floating point from 0-1 (or to its maximum beyond that)."""
-    grey = np.nan_to_num(grey.astype(np.float64))
-    if mode == "F":
-        white = max(1.0, float(grey.max()))
-    else:
-        white = 65535 if grey.max() <= 65535 else float(grey.max())
+    grey = grey.astype(np.float64)
+    brightest = float(grey.max(where=np.isfinite(grey), initial=0))
+    white = max(1.0 if mode == "F" else 65535.0, brightest)
+    grey = np.nan_to_num(grey, copy=False, posinf=white, neginf=0)
     return np.clip(grey * (255 / white) + 0.5, 0, 255).astype(np.uint8)
 
 

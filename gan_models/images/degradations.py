@@ -40,10 +40,17 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    indices, weights = _contributions(image.shape[0], height)
-    rows = np.einsum("ok,okwc->owc", weights, image[indices].astype(np.float64), optimize=True)
-    indices, weights = _contributions(image.shape[1], width)
-    return _to_bytes(np.einsum("ok,hokc->hoc", weights, rows[:, indices], optimize=True))
+    rows = _resize_first_axis(image, height)
+    return _to_bytes(_resize_first_axis(rows.swapaxes(0, 1), width).swapaxes(0, 1))
+
+
+def _resize_first_axis(image: np.ndarray, length: int) -> np.ndarray:
+    """Return the weighted sums along the first axis, float64, tap by tap: all taps at once would fill the memory."""
+    indices, weights = _contributions(image.shape[0], length)
+    result = np.zeros((length, *image.shape[1:]))
+    for index, weight in zip(indices.T, weights.T, strict=True):
+        result += weight[:, None, None] * image[index]
+    return result
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from gan_models.images.decode import readable
 
 KEY = "gan-atelier"
 MAX_RECORD = 100_000  # characters
+MAX_HEAD = 1_000_000  # bytes from the start of a file in which a record is looked for
 MAX_NAME = 60  # characters, of up to 4 bytes; file systems take 255 bytes
 QUICK_FROM = 8e6  # pixels from which speed matters more than the last percents of size
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -98,18 +99,26 @@ def write_png(
 def read_provenance(source: str | os.PathLike | bytes) -> dict[str, Any] | None:
     """Return the record that `write_png` left in a picture: task, settings, seed, weights, sha256, version.
 
-    Returns None where there is none, or none that is well-formed; files from anywhere may be given.
+    Returns None where there is none, or none that is well-formed; files from anywhere, of any size, may be given.
     """
     try:
-        with readable(source) as picture:
+        with readable(_head(source), max_mb=MAX_HEAD / 1e6) as picture:
             record = json.loads(str(picture.info[KEY])[:MAX_RECORD])
-    except (ValueError, KeyError, RecursionError):
+    except (OSError, TypeError, ValueError, KeyError, RecursionError):
         return None
     text, number = str | None, int | None
     expected = {"task": str, "settings": dict, "seed": number, "weights": text, "sha256": text, "version": str}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in expected.items()):
         return None
     return {key: record.get(key) for key in expected}
+
+
+def _head(source: str | os.PathLike | bytes) -> bytes:
+    """Return the start of a file, where text chunks are: results may be far larger than uploads."""
+    if isinstance(source, bytes):
+        return source[:MAX_HEAD]
+    with open(source, "rb") as file:
+        return file.read(MAX_HEAD)
 
 
 def _sha256(model: str | None) -> str | None:

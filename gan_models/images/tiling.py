@@ -29,11 +29,12 @@ def tiled(
 
     On each side where a tile is cut from the picture, `overlap` pixels only give context: what the network makes
     of them is thrown away. Next to that margin the tile fades into its neighbour over `BLEND` pixels, along a
-    raised cosine. So if the network sees no further than `overlap` pixels, the result is the whole picture's up to
-    rounding (1/255); if it sees further, what is missing is blended and shows no seam.
+    raised cosine: each tile into its left neighbour, each finished row of tiles into the row above. So if the
+    network sees no further than `overlap` pixels, the result is the whole picture's up to rounding (1/255); if it
+    sees further, what is missing is blended and shows no seam.
 
     Only one tile at a time is a tensor, and blending happens in `out`: memory beyond `image` and `out` is that of
-    one tile, whatever the picture. Closing the generator at any yield ends the work.
+    one tile and of the `BLEND` rows where two rows of tiles meet. Closing the generator at any yield ends the work.
 
     Args:
         apply: Maps a 1×3×h×w float tensor in [0, 1] to 1×3×(scale·h)×(scale·w).
@@ -50,11 +51,18 @@ def tiled(
         raise ValueError(f"Tiles must have at least {smallest_tile(overlap)} pixels, not {tile}.")
     height, width = image.shape[:2]
     rows, columns = _windows(height, tile, overlap), _windows(width, tile, overlap)
-    windows = [(row, column) for row in rows for column in columns]
-    for done, window in enumerate(windows, start=1):
-        piece = to_image(apply(to_tensor(image[window])))
-        _paste(piece, out, window, (height, width), scale, overlap)
-        yield done, len(windows)
+    done, total = 0, len(rows) * len(columns)
+    for row in rows:
+        kept, target = _kept(row, height, scale, overlap)
+        strip = out[target]
+        above = strip[: _fade(row, scale)].copy()
+        for column in columns:
+            piece = to_image(apply(to_tensor(image[row, column])))[kept]
+            _paste(piece, strip, column, scale, overlap)
+            done += 1
+            if done % len(columns) == 0:
+                strip[: len(above)] = _blend(above, strip[: len(above)], axis=0)
+            yield done, total
 
 
 def _windows(length: int, tile: int, overlap: int) -> list[slice]:
@@ -67,33 +75,30 @@ def _windows(length: int, tile: int, overlap: int) -> list[slice]:
     return [slice(i * stride, min(i * stride + stride + shared, length)) for i in range(count)]
 
 
-def _paste(
-    piece: np.ndarray,
-    out: np.ndarray,
-    window: tuple[slice, slice],
-    size: tuple[int, int],
-    scale: int,
-    overlap: int,
-) -> None:
-    """Blend `piece`, what became of `window`, over what its upper and left neighbours have left in `out`."""
-    weights, kept = [], []
-    for side, length in zip(window, size, strict=True):
-        end = side.stop - (overlap if side.stop < length else 0)
-        weights.append(_fade((end - side.start) * scale, overlap * scale, BLEND * scale, cut=side.start > 0))
-        kept.append(slice(side.start * scale, end * scale))
-    piece = piece[: len(weights[0]), : len(weights[1])]
-    target = out[kept[0], kept[1]]
-    fade = max((overlap + BLEND) * scale, 1)
-    for rows, columns in ((slice(0, fade), slice(None)), (slice(fade, None), slice(0, fade))):
-        weight = (weights[0][rows, None] * weights[1][None, columns])[:, :, None]
-        below, above = target[rows, columns], piece[rows, columns]
-        below[:] = np.rint(below + weight * (above.astype(np.float32) - below))
-    target[fade:, fade:] = piece[fade:, fade:]
+def _kept(window: slice, length: int, scale: int, overlap: int) -> tuple[slice, slice]:
+    """Return what is kept of a tile's result along one axis: its place in the tile, and in `out`."""
+    start = window.start + (overlap if window.start > 0 else 0)
+    stop = window.stop - (overlap if window.stop < length else 0)
+    in_tile = slice((start - window.start) * scale, (stop - window.start) * scale)
+    return in_tile, slice(start * scale, stop * scale)
 
 
-def _fade(length: int, margin: int, blend: int, cut: bool) -> np.ndarray:
-    """Return weights that are 0 in the margin, rise over the blend and stay 1; all 1 at the picture's own edge."""
-    if not cut:
-        return np.ones(length, np.float32)
-    distance = np.arange(length, dtype=np.float32) - margin + 0.5
-    return (1 - np.cos(np.pi * np.clip(distance / blend, 0, 1))) / 2
+def _fade(window: slice, scale: int) -> int:
+    """Return how many pixels of a tile's result fade into what is before it: none at the picture's own edge."""
+    return BLEND * scale if window.start > 0 else 0
+
+
+def _paste(piece: np.ndarray, strip: np.ndarray, column: slice, scale: int, overlap: int) -> None:
+    """Put `piece`, what became of `column`, into its row of tiles, faded into its left neighbour."""
+    kept, target = _kept(column, strip.shape[1] // scale, scale, overlap)
+    piece, place, fade = piece[:, kept], strip[:, target], _fade(column, scale)
+    place[:, :fade] = _blend(place[:, :fade], piece[:, :fade], axis=1)
+    place[:, fade:] = piece[:, fade:]
+
+
+def _blend(before: np.ndarray, after: np.ndarray, axis: int) -> np.ndarray:
+    """Return the passage from `before` to `after` along `axis`: a raised cosine's weights, of sum 1."""
+    length = before.shape[axis]
+    weight = (1 - np.cos(np.pi * (np.arange(length, dtype=np.float32) + 0.5) / length)) / 2
+    weight = weight[:, None, None] if axis == 0 else weight[:, None]
+    return np.rint(before + weight * (after.astype(np.float32) - before)).astype(np.uint8)
