@@ -1,6 +1,6 @@
 """Draw the sheet of crops that the README and the model cards show, from public-domain pictures of scikit-image.
 
-python benchmarks/crops.py docs/crops.png
+python -m benchmarks.crops docs/crops.png
 """
 
 import argparse

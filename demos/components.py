@@ -252,8 +252,8 @@ def run(
         show_progress="minimal",
         show_progress_on=outputs.status,
     )
-    cancel.click(None, cancels=[event], queue=False, **PRIVATE)
-    cancel.click(lambda: _note("Cancelled."), None, outputs.status, queue=False, **PRIVATE)
+    cancelled = cancel.click(None, cancels=[event], queue=False, **PRIVATE)
+    cancelled.then(lambda: _note("Cancelled."), None, outputs.status, queue=False, **PRIVATE)
 
 
 def restore_settings(source: Picture, task: str, controls: dict[str, gr.Dropdown | gr.Radio]) -> None:

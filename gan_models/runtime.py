@@ -64,7 +64,7 @@ def finish(steps: Iterator[Step]) -> Any:
 _current = threading.local()
 
 
-def responsive(steps: Iterator[Step], every: float = 0.5) -> Iterator[Step]:
+def responsive(steps: Iterator[Step], every: float = 0.2) -> Iterator[Step]:
     """Yield what `steps` yields, and its last step again whenever nothing new came for `every` seconds.
 
     `steps` runs in a thread of its own. Closing this generator returns at once and makes the work stop at its
@@ -266,6 +266,8 @@ def _memory_budget() -> int:
     device = pick_device()
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 4
+    if not hasattr(os, "sysconf"):  # Windows
+        return 4 * 10**9
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 

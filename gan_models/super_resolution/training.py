@@ -146,7 +146,7 @@ def train_gan(
     *,
     start: Path,
     resume: bool = False,
-    steps: int = 6_000,
+    steps: int = 3_500,
     batch_size: int = 8,
     patch: int = 32,
     lr: float = 2e-4,

@@ -169,9 +169,15 @@ def test_palette_with_transparency(read, transparency, alphas):
         (png(2, 1, b"\0\7\x3a", before=[chunk(b"tRNS", b"\0\7")]), (7, 58)),
         (png(2, 1, b"\0\x07\x01\x07\x02", depth=16, before=[chunk(b"tRNS", b"\7\1")]), (7, 7)),
         (png(2, 1, b"\0\x40", depth=1, before=[chunk(b"tRNS", b"\0\0")]), (0, 255)),
+        (png(2, 1, b"\0\x60", depth=2, before=[chunk(b"tRNS", b"\0\1")]), (85, 170)),
+        (png(2, 1, b"\0\x5a", depth=4, before=[chunk(b"tRNS", b"\0\5")]), (85, 170)),
         (png(2, 1, b"\0\1\1\1\6\6\6", colour=2, before=[chunk(b"tRNS", b"\0\1\0\1\0\1")]), (1, 6)),
+        (
+            png(2, 1, b"\0" + b"\7\1" * 3 + b"\x09\2" * 3, depth=16, colour=2, before=[chunk(b"tRNS", b"\7\1" * 3)]),
+            (7, 9),
+        ),
     ],
-    ids=["8-bit grey", "16-bit grey", "1 bit", "RGB"],
+    ids=["8-bit grey", "16-bit grey", "1 bit", "2 bits", "4 bits", "RGB", "16-bit RGB"],
 )
 def test_one_transparent_colour(read, content, colours):
     first, second = colours
@@ -182,6 +188,12 @@ def test_one_transparent_colour(read, content, colours):
 def test_16_bit_grey_is_scaled(read, kind):
     values = np.array([[0, 128, 257, 1000, 32768, 65407, 65535]], np.uint16)
     assert read(encoded(values, kind))[0, :, 1].tolist() == np.rint(values / 257)[0].tolist()
+
+
+def test_big_endian_16_bit_grey_is_scaled(read):
+    values = np.array([[0, 128, 257, 1000, 32768, 65535]], ">u2")
+    picture = Image.frombytes("I;16B", (6, 1), values.tobytes())
+    assert read(encoded(picture, "TIFF"))[0, :, 1].tolist() == np.rint(values / 257)[0].tolist()
 
 
 def test_dark_16_bit_grey_is_not_stretched(read):
@@ -202,7 +214,12 @@ def test_32_bit_integers_are_scaled_to_their_maximum(read):
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([0, 0.25, 1], [0, 64, 255]), ([-1, 1, 2], [0, 128, 255]), ([np.nan, 0.5, 1], [0, 128, 255])],
+    [
+        ([0, 0.25, 1], [0, 64, 255]),
+        ([-1, 1, 2], [0, 128, 255]),
+        ([np.nan, 0.5, 1], [0, 128, 255]),
+        ([np.inf, 0.5, -np.inf], [255, 128, 0]),
+    ],
 )
 def test_floats_are_scaled(read, values, expected):
     assert read(encoded(np.array([values], np.float32), "TIFF"))[0, :, 2].tolist() == expected
@@ -237,6 +254,14 @@ def test_alpha_is_kept_only_where_it_says_something(read):
 def test_inks_become_colours(read, ink, expected):
     image = read(encoded(Image.new("CMYK", (16, 16), ink), "JPEG"))
     assert np.abs(image.astype(int) - expected).max() <= 4
+
+
+def test_lab_becomes_rgb(read):
+    profiles = [ImageCms.createProfile(space) for space in ("sRGB", "LAB")]
+    lab = ImageCms.profileToProfile(Image.new("RGB", (4, 4), (200, 60, 30)), *profiles, outputMode="LAB")
+    image = read(encoded(lab, "TIFF"))
+    assert image.shape == (4, 4, 3)
+    assert np.abs(image.astype(int) - (200, 60, 30)).max() <= 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (40, 12_000, 3), (12_000, 40, 3)])
@@ -317,6 +342,11 @@ def test_a_bomb_is_refused_before_any_pixel_is_decoded(monkeypatch, size, rows):
     start = time.perf_counter()
     assert "megapixels" in (message := refusal(content)) or "too many pixels" in message
     assert time.perf_counter() - start < 0.5
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bomb_is_refused_where_warnings_are_errors():
+    assert "too many pixels" in refusal(png(10_000, 10_000, depth=1))
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

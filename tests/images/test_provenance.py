@@ -64,6 +64,22 @@ def test_a_large_picture_round_trips(tmp_path):
     assert read_provenance(tmp_path / "a.png")["task"] == "a"
 
 
+def test_results_may_be_larger_than_uploads(tmp_path, monkeypatch):
+    monkeypatch.setattr("gan_models.images.provenance.MAX_HEAD", 5000)
+    monkeypatch.setenv("GAN_ATELIER_MAX_UPLOAD_MB", "0.001")
+    noise = np.random.default_rng(0).integers(0, 255, (99, 99, 3), dtype=np.uint8)
+    write_png(tmp_path / "a.png", noise, task="a", seed=3)
+    assert (tmp_path / "a.png").stat().st_size > 20_000
+    assert read_provenance(tmp_path / "a.png")["seed"] == 3
+    assert read_provenance((tmp_path / "a.png").read_bytes())["seed"] == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_results_may_have_more_pixels_than_pillow_likes(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    assert read_provenance(with_text(json.dumps(GOOD))) == GOOD
+
+
 @pytest.mark.parametrize(
     ("generated", "code"), [(True, "trainedAlgorithmicMedia"), (False, "compositeWithTrainedAlgorithmicMedia")]
 )

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -63,7 +65,7 @@ def test_equals_the_whole_picture(size, overlap, scale):
 def test_too_small_an_overlap_shows_in_the_test_above():
     apply, image = network(), random_image(97, 131)
     whole = to_image(apply(to_tensor(image))).astype(int)
-    out, _ = result(apply, image, tile=48, overlap=RADIUS - 1)
+    out, _ = result(apply, image, tile=48, overlap=RADIUS - 2)  # one missing pixel has next to no weight yet
     assert np.abs(out - whole).max() > 1
 
 
@@ -128,3 +130,28 @@ def test_a_network_that_sees_everything_leaves_no_seam():
         assert total == 2
         assert jump > 50
         assert steps.max() <= 0.25 * jump
+
+
+@pytest.mark.parametrize("values", [(0, 0, 1, 0), (0, 1, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1)])
+def test_four_tiles_that_disagree_leave_no_seam_at_their_corner(values):
+    """Weights along both axes multiply: each row of the result is a mixture of the same two fades."""
+    remaining = iter(values)
+    image = random_image(136, 136)
+    out, total = result(lambda tensor: torch.full_like(tensor, next(remaining)), image, tile=88, overlap=16)
+    fade = (1 - np.cos(np.pi * (np.arange(8) + 0.5) / 8)) / 2
+    weight = np.concatenate([np.zeros(64), fade, np.ones(64)])
+    upper, lower = ((1 - weight) * left + weight * right for left, right in (values[:2], values[2:]))
+    expected = 255 * (np.outer(1 - weight, upper) + np.outer(weight, lower))
+    assert total == 4
+    assert np.abs(out - expected[:, :, None]).max() <= 1
+
+
+def test_memory_beyond_picture_and_result_is_that_of_a_tile():
+    image = np.zeros((1500, 2000, 3), np.uint8)
+    out = np.zeros_like(image)
+    tracemalloc.start()
+    for _ in tiled(lambda tensor: tensor, image, out=out, tile=64):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < image.nbytes / 10
