@@ -46,3 +46,9 @@ def generator_loss(fake_logits: torch.Tensor) -> torch.Tensor:
 def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
     """Return -log D(x) - log(1 - D(G(.))) (Goodfellow et al. 2014, equation 1), from logits."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def r1_penalty(logits: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Return the logits' mean squared gradient norm at real N×C×H×W pictures (Mescheder et al. 2018, equation 9)."""
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    return gradient.square().sum([1, 2, 3]).mean()

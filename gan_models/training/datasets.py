@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from gan_models.images import decode
@@ -27,3 +28,16 @@ def list_pictures(folder: Path) -> list[Path]:
 def load_pictures(folder: Path) -> list[np.ndarray]:
     """Decode every picture below `folder` into memory, H×W×3 uint8 each."""
     return [decode(path)[:, :, :3] for path in list_pictures(folder)]
+
+
+def load_squares(folder: Path, side: int) -> np.ndarray:
+    """Decode every picture below `folder`, cut to its middle square, as N×3×side×side uint8."""
+    squares = []
+    for path in list_pictures(folder):
+        picture = decode(path)[:, :, :3]
+        length = min(picture.shape[:2])
+        top, left = ((size - length) // 2 for size in picture.shape[:2])
+        square = picture[top : top + length, left : left + length]
+        interpolation = cv2.INTER_AREA if length > side else cv2.INTER_CUBIC
+        squares.append(cv2.resize(square, (side, side), interpolation=interpolation).transpose(2, 0, 1))
+    return np.stack(squares)

@@ -1,0 +1,1 @@
+"""StyleGAN2-ADA: networks, training, and faces drawn with them."""
