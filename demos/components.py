@@ -9,7 +9,7 @@ import html
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,14 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from demos.gpu import LANE
+from gan_models import settings as app_settings
 from gan_models.checkpoints import hub, registry
-from gan_models.images import read_provenance, save_result
+from gan_models.images import read_provenance
+from gan_models.images.provenance import result_path, write_png
 from gan_models.runtime import Step, check_wanted, responsive
 
 log = logging.getLogger(__name__)
+written: set[str] = set()  # files that tabs wrote; the frame has Gradio delete them when they are an hour old
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DISPLAY_SIDE = 2048
@@ -44,34 +47,52 @@ class Picture(gr.Image):
 
     def preprocess(self, payload: Any) -> str | None:
         """Return the path of the uploaded file, or None."""
-        if payload is None or (payload.url or "").startswith("data:"):
-            return super().preprocess(payload)
+        if payload is None:
+            return None
+        if not payload.path:  # a picture inside the request itself, which `gr.Image` would open
+            raise gr.Error("Send the picture as a file.", print_exception=False)
         return payload.path
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a run shows: the file itself first, as the API returns it, then how it looks and how it was made."""
+    """What a run shows.
 
-    file: gr.File
-    slider: gr.ImageSlider
+    Attributes:
+        shown: The result itself first, as the API returns it, then what else there is to see of it.
+        status: What is going on.
+        settings: How the result was made.
+        sent: Holds the path of the picture that “Send to” sends, if there is one to send.
+        send_row: Where the buttons for that go.
+    """
+
+    shown: tuple[gr.components.Component, ...]
     status: gr.HTML
     settings: gr.JSON
-    send_row: gr.Row
+    sent: gr.components.Component | None = None
+    send_row: gr.Row | None = None
 
     @property
     def components(self) -> list[gr.components.Component]:
-        """The components in the order in which `deliver` fills them."""
-        return [self.file, self.slider, self.status, self.settings]
+        """The components in the order in which a tab's function fills them."""
+        return [*self.shown, self.status, self.settings]
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What the frame connects once every tab is built: the picture a tab takes, its results, its weights."""
+    """What the frame connects once every tab is built: a tab's weights, the picture it takes, its results."""
 
-    picture: Picture
-    outputs: Outputs
     picker: gr.Dropdown
+    picture: Picture | None
+    outputs: tuple[Outputs, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result as the page shows it: a value for each of `Outputs.shown`, and the record of how it was made."""
+
+    values: tuple
+    record: dict[str, Any] | None
 
 
 @contextmanager
@@ -109,8 +130,26 @@ def picture(label: str, examples: str) -> Picture:
     return source
 
 
+def _cancelled(status: str) -> Any:
+    """Say so, unless nothing was under way."""
+    return _note("Cancelled.") if "progressbar" in status else gr.skip()
+
+
+def made_here() -> Picture:
+    """Add a place to drop a result of this app on, for tabs that take no other picture; see `restore_settings`."""
+    return Picture(
+        label="A face made here, to restore its settings",
+        type="filepath",
+        image_mode=None,
+        sources=["upload"],
+        height=140,
+        buttons=[],
+        elem_classes="made-here",
+    )
+
+
 def before_after() -> Outputs:
-    """Add what a run shows: status, a before/after slider, the full-size file, its settings."""
+    """Add what a run that alters a picture shows: a before/after slider, and the file at full size."""
     slider = gr.ImageSlider(
         label="Before and after",
         type="filepath",
@@ -119,16 +158,50 @@ def before_after() -> Outputs:
         max_height=560,
         elem_classes="before-after",
     )
-    status = gr.HTML(_note("Ready."), elem_classes="status", container=False)
+    status = _status()
     file = gr.File(label="Result at full size (PNG)", interactive=False, elem_classes="result-file")
     send_row = gr.Row(elem_classes="send-row")
+    return Outputs((file, slider), status, _settings(), sent=file, send_row=send_row)
+
+
+def gallery(label: str, columns: int, file_label: str) -> Outputs:
+    """Add what a run that makes several pictures shows: a gallery, and a file besides them."""
+    pictures = gr.Gallery(
+        label=label,
+        columns=columns,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        format="png",
+        buttons=["download", "fullscreen"],
+        elem_classes="pictures",
+    )
+    status = _status()
+    send_row = gr.Row(elem_classes="send-row")
+    sent = gr.State()
+    pictures.change(lambda shown: shown[0][0] if shown else None, pictures, sent, queue=False, **PRIVATE)
+    pictures.select(_selected, pictures, sent, queue=False, **PRIVATE)
+    file = gr.File(label=file_label, interactive=False, elem_classes="result-file")
+    return Outputs((pictures, file), status, _settings(), sent=sent, send_row=send_row)
+
+
+def video(label: str) -> Outputs:
+    """Add what a run that makes a video shows."""
+    film = gr.Video(label=label, interactive=False, autoplay=True, loop=True, height=420, elem_classes="film")
+    return Outputs((film,), _status(), _settings())
+
+
+def _status() -> gr.HTML:
+    return gr.HTML(_note("Ready."), elem_classes="status", container=False)
+
+
+def _settings() -> gr.JSON:
     with gr.Accordion("Settings of this result", open=False):
-        settings = gr.JSON(
-            show_label=False,
-            buttons=["copy"],
-            elem_classes="settings",
-        )
-    return Outputs(file, slider, status, settings, send_row)
+        return gr.JSON(show_label=False, buttons=["copy"], elem_classes="settings")
+
+
+def _selected(pictures: list[tuple[str, str | None]], event: gr.SelectData) -> str:
+    return pictures[event.index][0]
 
 
 def weights_picker(task: str) -> gr.Dropdown:
@@ -143,7 +216,9 @@ def weights_picker(task: str) -> gr.Dropdown:
         info="Compact ones came with the app; the others are fetched once from the Hugging Face Hub.",
         filterable=False,
     )
+    licence = gr.HTML(_licence(default), elem_classes="status", container=False)
     download = gr.HTML("", elem_classes="status", container=False, visible=False)
+    picker.change(_licence, picker, licence, queue=False, **PRIVATE)
     picker.input(
         functools.partial(_fetch, default=default),
         picker,
@@ -154,6 +229,11 @@ def weights_picker(task: str) -> gr.Dropdown:
         **PRIVATE,
     )
     return picker
+
+
+def _licence(name: str) -> str:
+    model = registry.get(name)
+    return _note(f"Licence: {model.licence}. {model.note or ''}")
 
 
 def _choice_title(model: registry.Model) -> str:
@@ -169,11 +249,14 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
     progress = [0, int(model.size_mb * 1e6)]
 
     def fetch() -> Iterator[Step]:
+        from gan_models.checkpoints import loading  # brings PyTorch
+
         def report(done: int, total: int) -> None:
             progress[:] = done, total or progress[1]
             check_wanted()
 
         hub.fetch(model, report)
+        loading.verify(model)
         yield Step(1, 1)
 
     try:
@@ -183,7 +266,7 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
             yield gr.skip(), gr.update(value=_progress_bar(done, total, text), visible=True)
         yield gr.skip(), gr.update(value=_note(f"{model.title} is ready."), visible=True)
     except ValueError as problem:
-        gr.Warning(html.escape(str(problem)))
+        gr.Warning(html.escape(str(problem), quote=False))
         text = f"{problem} The compact weights are used instead."
         yield gr.update(value=default), gr.update(value=_note(text), visible=True)
 
@@ -191,7 +274,7 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
 def deliver(
     start: Callable[[], Iterator[Step]], before: np.ndarray, *, task: str, model: str, **settings: Any
 ) -> Iterator[tuple]:
-    """Stream a backend's steps to the components of `Outputs`, and end with the result as a file.
+    """Stream a backend's steps to the components of `before_after`, and end with the result as a file.
 
     Args:
         start: Loads the backend and returns its steps; called in the thread that does the work.
@@ -200,35 +283,59 @@ def deliver(
         model: The weights' name, kept in the file with their hash.
         settings: All other settings, kept in the file.
     """
-    started = time.monotonic()
-    folder = Path(tempfile.mkdtemp(dir=_cache_folder()))
-    views = [_view(before, folder / "before.webp"), None]
-    shown = 0.0
+    folder = Path(tempfile.mkdtemp(dir=cache_folder()))
+    left = _view(before, folder / "before.webp")
 
     def work() -> Iterator[Step]:
-        yield Step(0, 0, message=f"Loading {registry.get(model).title}")
-        for step in start():
-            if step.result is None:
-                yield step
-        result = step.result
+        step = yield from until_result(start())
         yield Step(step.total, step.total, message="Writing the PNG")
-        views[1] = _view(result, folder / "after.webp")
-        name = f"{task}-{model}"
-        path = save_result(result, task=task, model=model, directory=_cache_folder(), name=name, **settings)
-        seconds = time.monotonic() - started
-        size = f"{result.shape[1]} × {result.shape[0]} pixels"
-        summary = f"{size} in {seconds:.1f} s by {registry.get(model).title}."
-        yield Step(step.total, step.total, message=summary, result=path)
+        right = _view(step.result, folder / "after.webp")
+        path = str(new_file(f"{task}-{model}.png"))
+        write_png(path, step.result, task=task, model=model, **settings)
+        size = f"{step.result.shape[1]} × {step.result.shape[0]} pixels"
+        yield Step(1, 1, message=size, result=Made((path, (left, right)), read_provenance(path)))
 
-    for step in responsive(work()):
+    def preview(step: Step) -> tuple:
+        return None, (left, _view(step.preview, folder / f"preview-{step.index}.webp"))
+
+    yield from stream(work(), model, preview, idle=(None, gr.skip()))
+
+
+def stream(work: Iterator[Step], model: str, preview: Callable[[Step], tuple], idle: tuple) -> Iterator[tuple]:
+    """Yield what the components of `Outputs` show while `work` goes on, and at last what it made.
+
+    Args:
+        work: Yields steps, of which the last one has a `Made` as its result and says in its message what it is.
+        model: The weights' name.
+        preview: What `Outputs.shown` show of a step that has a preview.
+        idle: What they show of any other.
+    """
+    started, shown, clock = time.monotonic(), 0.0, _Clock()
+    title = registry.get(model).title
+    if not hub.ready(registry.get(model)):  # fetching them here would keep everybody waiting
+        way = "the app is offline" if app_settings.offline() else "pick them in the page first, which fetches them"
+        raise ValueError(f"The weights “{title}” are not on this machine; {way}.")
+    yield *idle, _progress_bar(0, 0, f"Loading {title}"), None
+    for step in responsive(work):
         if step.result is not None:
-            yield step.result, tuple(views), _note(step.message), read_provenance(step.result)
+            seconds = time.monotonic() - started
+            summary = f"{step.message} in {seconds:.1f} s by {title}."
+            yield *step.result.values, _note(summary), step.result.record
             return
-        slider = gr.skip()
+        values = idle
         if step.preview is not None and time.monotonic() - shown > PREVIEW_SECONDS:
             shown = time.monotonic()
-            slider = (views[0], _view(step.preview, folder / f"preview-{step.index}.webp"))
-        yield None, slider, _progress_bar(step.index, step.total, _progress_text(step, started)), None
+            values = preview(step)
+        yield *values, _progress_bar(step.index, step.total, _progress_text(step, clock.left(step))), None
+
+
+def until_result(steps: Iterator[Step]) -> Generator[Step, None, Step]:
+    """Yield the steps of a backend up to the one that carries the result, and return that one."""
+    for step in steps:
+        if step.result is not None:
+            return step
+        yield step
+    raise RuntimeError("A backend's last step must carry its result.")
 
 
 def run(
@@ -238,8 +345,8 @@ def run(
     outputs: Outputs,
     api_name: str,
 ) -> None:
-    """Put `function` behind Run and Cancel buttons under `inputs`, `/{api_name}` of the API, and an MCP tool."""
-    with inputs[0].parent, gr.Row():
+    """Put `function` behind Run and Cancel buttons added here, `/{api_name}` of the API, and an MCP tool."""
+    with gr.Row():
         start = gr.Button("Run", variant="primary", min_width=120, elem_classes="run")
         cancel = gr.Button("Cancel", min_width=120, elem_classes="cancel")
     event = start.click(
@@ -253,24 +360,32 @@ def run(
         show_progress_on=outputs.status,
     )
     cancelled = cancel.click(None, cancels=[event], queue=False, **PRIVATE)
-    cancelled.then(lambda: _note("Cancelled."), None, outputs.status, queue=False, **PRIVATE)
+    cancelled.then(_cancelled, outputs.status, outputs.status, queue=False, **PRIVATE)
 
 
-def restore_settings(source: Picture, task: str, controls: dict[str, gr.Dropdown | gr.Radio]) -> None:
+def restore_settings(source: Picture, task: str, controls: dict[str, gr.components.Component]) -> None:
     """When a result of this app is dropped on `source`, set `controls` as they were when it was made."""
 
     def restore(path: str | None) -> list[Any]:
         record = (path and read_provenance(path)) or {}
         if record.get("task") != task:
             return [gr.skip()] * len(controls)
-        values = {**record["settings"], "model": record["weights"]}
+        values = {**record["settings"], "model": record["weights"], "seed": record["seed"]}
         gr.Info("This picture was made here; its settings are restored.")
-        return [
-            next((gr.update(value=choice) for _, choice in control.choices if choice == values.get(name)), gr.skip())
-            for name, control in controls.items()
-        ]
+        return [_restored(control, values.get(name)) for name, control in controls.items()]
 
     source.upload(restore, source, list(controls.values()), **PRIVATE)
+
+
+def _restored(control: gr.components.Component, value: Any) -> Any:
+    """Return the update that sets `control` to `value`, or none if it is nothing that the control could hold."""
+    if isinstance(control, gr.Dropdown | gr.Radio):
+        fits = value in [choice for _, choice in control.choices]
+    elif isinstance(control, gr.Slider):
+        fits = isinstance(value, int | float) and control.minimum <= value <= control.maximum
+    else:
+        fits = isinstance(value, int | str)
+    return gr.update(value=value) if fits else gr.skip()
 
 
 def plain_errors(function: Callable) -> Callable:
@@ -281,7 +396,7 @@ def plain_errors(function: Callable) -> Callable:
         try:
             yield from function(*args, **kwargs)
         except ValueError as problem:
-            raise gr.Error(html.escape(str(problem)), print_exception=False) from None
+            raise gr.Error(html.escape(str(problem), quote=False), print_exception=False) from None
         except gr.Error:
             raise
         except Exception:
@@ -304,7 +419,14 @@ def badge(text: str, hint: str = "", state: str = "") -> str:
     return f'<span class="badge {state}" title="{html.escape(hint)}" tabindex="0">{text}</span>'
 
 
-def _cache_folder() -> str:
+def new_file(name: str) -> Path:
+    """Return a path for a new result that only this visitor knows of, and that is deleted in an hour or so."""
+    path = result_path(name, cache_folder())
+    written.add(str(path))
+    return path
+
+
+def cache_folder() -> str:
     """Return Gradio's own folder: what is written there is served without another copy."""
     folder = Path(get_upload_folder())
     folder.mkdir(parents=True, exist_ok=True)
@@ -318,16 +440,34 @@ def _view(picture: np.ndarray, path: Path) -> str:
         size = [max(1, round(length * DISPLAY_SIDE / side)) for length in picture.shape[1::-1]]
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    written.add(str(path))
     cv2.imwrite(str(path), cv2.cvtColor(picture, order), [cv2.IMWRITE_WEBP_QUALITY, 92])
     return str(path)
 
 
-def _progress_text(step: Step, started: float) -> str:
-    seconds = time.monotonic() - started
-    left = seconds / step.index * (step.total - step.index) if step.index else 0
+class _Clock:
+    """Tells from the steps so far how long the rest will take."""
+
+    def __init__(self):
+        self.first = self.latest = None  # (index, when it was reached)
+
+    def left(self, step: Step) -> float | None:
+        """Return the seconds until `step.total`, or None while nothing is known."""
+        now = time.monotonic()
+        if self.latest is None or step.index != self.latest[0]:
+            self.latest = (step.index, now)
+            self.first = self.first or self.latest
+        done = self.latest[0] - self.first[0]
+        if not done:
+            return None
+        each = (self.latest[1] - self.first[1]) / done
+        return max(0.0, each * (step.total - step.index) - (now - self.latest[1]))
+
+
+def _progress_text(step: Step, left: float | None) -> str:
     parts = [step.message or f"Step {step.index} of {step.total}"]
     parts += [f"{name} {value:.4g}" for name, value in step.losses.items()]
-    if step.index and left >= 1:
+    if left is not None and left >= 1:
         parts.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
     return " · ".join(parts)
 

@@ -30,10 +30,12 @@ THEME = gr.themes.Base(
 )
 ABOUT = f"""
 **GAN Atelier {__version__}** restores and transforms pictures on this machine. Nothing is sent anywhere: pictures
-are read, worked on and deleted here, and only weights that you pick from the Hugging Face Hub are downloaded.
+are read and worked on here, and deleted after an hour or so; only weights that you pick from the Hugging Face Hub are
+downloaded.
 
 - **Compact** weights came with the app and were trained by the project; their cards say on what and how well.
-- Every result is a PNG that carries the settings, the weights and their hash. Drop it on its tab to restore them.
+- Every picture made here is a PNG that carries the settings, the weights and their hash. Drop it on its tab to
+  restore them, as long as it has no more bytes than an upload may have.
 - Results are marked as made or altered by a model (IPTC digital source type), as rules for synthetic media ask.
 - The same functions are an API: see “Use via API” below, or `/models` for what there is.
 """
@@ -84,24 +86,33 @@ def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:
         demo.load(_device_badge, None, device, queue=False, **ui.PRIVATE)
         demo.load(_hub_badge, None, network, queue=False, **ui.PRIVATE)
         gr.api(list_models, api_name="models", queue=False)
+        demo.temp_file_sets.append(ui.written)
     return demo
 
 
 def _connect(ports: dict[ModuleType, ui.Ports], frame: gr.Tabs) -> None:
-    """Give each tab a row of buttons that send its result to any tab as the picture to work on."""
-    for source in ports.values():
-        with source.outputs.send_row:
-            for target, port in ports.items():
-                again = port is source
-                label = "Use the result as the next input" if again else f"Send to {target.TITLE}"
-                button = gr.Button(label, size="sm", elem_classes="send")
-                button.click(
-                    lambda path, title=target.TITLE: (path or gr.skip(), gr.Tabs(selected=title)),
-                    source.outputs.file,
-                    [port.picture, frame],
-                    queue=False,
-                    **ui.PRIVATE,
-                )
+    """Give each result a row of buttons that send it to any tab that takes a picture."""
+    for source, port in ports.items():
+        for outputs in port.outputs:
+            if outputs.sent is None:
+                continue
+            with outputs.send_row:
+                for target in ports:
+                    if ports[target].picture is not None:
+                        _add_send_button(outputs.sent, ports[target].picture, target.TITLE, target is source, frame)
+
+
+def _add_send_button(
+    sent: gr.components.Component, picture: ui.Picture, title: str, again: bool, frame: gr.Tabs
+) -> None:
+    button = gr.Button("Use the result as the next input" if again else f"Send to {title}", size="sm")
+    button.click(
+        lambda path: (path or gr.skip(), gr.Tabs(selected=title) if path else gr.skip()),
+        sent,
+        [picture, frame],
+        queue=False,
+        **ui.PRIVATE,
+    )
 
 
 def _device_badge() -> str:

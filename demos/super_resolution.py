@@ -41,6 +41,8 @@ def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     columns = ui.two_columns("Makes a picture two or four times as large, and draws the details sharply.")
     with columns as (inputs, outputs):
+        with outputs:
+            result = ui.before_after()
         with inputs:
             image = ui.picture("A picture to enlarge", examples=TASK)
             model = ui.weights_picker(TASK)
@@ -50,13 +52,6 @@ def build() -> ui.Ports:
                 label="Factor",
                 info="×4 makes a picture of 16 times the pixels.",
             )
-        with outputs:
-            result = ui.before_after()
-    ui.run(
-        upscale,
-        inputs=[image, model, factor],
-        outputs=result,
-        api_name="upscale",
-    )
+            ui.run(upscale, inputs=[image, model, factor], outputs=result, api_name="upscale")
     ui.restore_settings(image, TASK, {"model": model, "factor": factor})
-    return ui.Ports(image, result, model)
+    return ui.Ports(model, image, (result,))

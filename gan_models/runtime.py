@@ -186,7 +186,7 @@ def device_lock(device: torch.device) -> threading.Lock:
 
 
 @contextmanager
-def out_of_memory_as(error: type[Exception]) -> Iterator[None]:
+def out_of_memory_as(error: type[Exception] | Exception) -> Iterator[None]:
     """Turn PyTorch's out-of-memory errors, which differ by device, into `error`."""
     import torch
 
@@ -292,10 +292,10 @@ class Backend:
         weights = weights or cls.DEFAULT
         return models.get((cls, weights, device), lambda: cls(weights, device))
 
-    def steps(self, image: np.ndarray, **options: Any) -> Iterator[Step]:
-        """Work on `image`, H×W×3 or 4, uint8, step by step."""
+    def steps(self, *inputs: np.ndarray, **options: Any) -> Iterator[Step]:
+        """Work step by step, on pictures H×W×3 or 4, uint8, where the backend takes any."""
         raise TypeError(f"{type(self).__name__} has no steps.")
 
-    def __call__(self, image: np.ndarray, **options: Any) -> np.ndarray:
+    def __call__(self, *inputs: np.ndarray, **options: Any) -> Any:
         """Return the result of `steps` with the same arguments."""
-        return finish(self.steps(image, **options))
+        return finish(self.steps(*inputs, **options))

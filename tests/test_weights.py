@@ -74,4 +74,4 @@ def test_the_card_says_what_one_must_know(model):
 
 def trainer(model):
     """Return the family that `train` knows the model's trainer by."""
-    return model.name.removesuffix("-compact")
+    return {"faces-compact": "stylegan2"}.get(model.name, model.name.removesuffix("-compact"))

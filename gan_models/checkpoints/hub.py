@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import Timeout
@@ -88,6 +89,14 @@ def verified(model: Model) -> Path:
             raise rejected(model, file, "their content is not what it should be")
         _right.add((signature(file), expected))
     return file
+
+
+def content_hash(model: Model) -> str | None:
+    """Return the SHA-256 of the weights of `model`: the registry's, else that of the local file, if there is one."""
+    file = path(model)
+    if model.sha256 or file is None:
+        return model.sha256
+    return _sha256_in(_blob(file).name) or _hash_once(file, signature(file))
 
 
 def fetch(model: Model, progress: Progress | None = None) -> Path:
@@ -320,6 +329,11 @@ def _size(file: Path) -> int:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _hash_once(file: Path, _signature: tuple) -> str:
+    return _sha256(file)
 
 
 def _sha256_in(etag: str) -> str | None:

@@ -72,8 +72,11 @@ class VGG(nn.Module):
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """Return the N×num_classes class scores of N×3×H×W pictures in [0, 1]."""
-        last = self.features((image - self.mean) / self.std)
-        return self.classifier(last.mean(dim=(2, 3)))
+        return self.classifier(self.pooled(image))
+
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the last block averaged over the picture, N×channels, of N×3×H×W pictures in [0, 1]."""
+        return self.features((image - self.mean) / self.std).mean(dim=(2, 3))
 
     def probe(self) -> torch.Tensor:
         """Return the deepest activation of a small grey picture, to check loaded weights."""

@@ -31,6 +31,19 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
+def result_path(name: str, directory: str | os.PathLike | None = None) -> Path:
+    """Return a path for a new file in a new folder that only this user can read and nobody can guess.
+
+    Args:
+        name: The file's name with its suffix; what file systems or pages might misread is replaced.
+        directory: Where to make the folder; default: the system's folder for temporary files.
+    """
+    folder = tempfile.mkdtemp(prefix="gan-atelier-", dir=directory)
+    stem, _, suffix = name.rpartition(".")
+    safe = re.sub(r"[^\w.-]+", "-", stem)[:MAX_NAME].strip(".-") or "result"
+    return Path(folder) / f"{safe}.{suffix}"
+
+
 def save_result(
     image: np.ndarray,
     *,
@@ -51,9 +64,7 @@ def save_result(
     Returns:
         The file's path.
     """
-    folder = tempfile.mkdtemp(prefix="gan-atelier-", dir=directory)
-    safe = re.sub(r"[^\w.-]+", "-", name or task)[:MAX_NAME].strip(".-") or "result"
-    path = Path(folder) / f"{safe}.png"
+    path = result_path(f"{name or task}.png", directory)
     write_png(path, image, task=task, **record)
     return str(path)
 
@@ -82,7 +93,18 @@ def write_png(
         generated: Whether a model drew all of the picture, rather than altered one.
         settings: All other settings; values that JSON knows.
     """
-    record = {
+    record = make_record(task=task, model=model, seed=seed, **settings)
+    chunks = PngInfo()
+    chunks.add_itxt(KEY, json.dumps(record))
+    chunks.add_itxt("XML:com.adobe.xmp", XMP.format(source_type=source_type(generated), version=__version__))
+    quick = image.shape[0] * image.shape[1] > QUICK_FROM
+    options = {"compress_level": 1, "compress_type": zlib.Z_RLE} if quick else {}
+    Image.fromarray(image).save(path, "PNG", pnginfo=chunks, **options)
+
+
+def make_record(*, task: str, model: str | None = None, seed: int | None = None, **settings: Any) -> dict[str, Any]:
+    """Return what a result tells of how it was made; arguments as for `write_png`."""
+    return {
         "task": task,
         "settings": settings,
         "seed": seed,
@@ -90,13 +112,11 @@ def write_png(
         "sha256": _sha256(model),
         "version": __version__,
     }
-    source_type = "trainedAlgorithmicMedia" if generated else "compositeWithTrainedAlgorithmicMedia"
-    chunks = PngInfo()
-    chunks.add_itxt(KEY, json.dumps(record))
-    chunks.add_itxt("XML:com.adobe.xmp", XMP.format(source_type=SOURCE_TYPES + source_type, version=__version__))
-    quick = image.shape[0] * image.shape[1] > QUICK_FROM
-    options = {"compress_level": 1, "compress_type": zlib.Z_RLE} if quick else {}
-    Image.fromarray(image).save(path, "PNG", pnginfo=chunks, **options)
+
+
+def source_type(generated: bool) -> str:
+    """Return the IPTC digital source type of a picture that a model drew, or altered."""
+    return SOURCE_TYPES + ("trainedAlgorithmicMedia" if generated else "compositeWithTrainedAlgorithmicMedia")
 
 
 def read_provenance(source: str | os.PathLike | bytes | None) -> dict[str, Any] | None:
@@ -106,9 +126,13 @@ def read_provenance(source: str | os.PathLike | bytes | None) -> dict[str, Any] 
     """
     try:
         with PngImageFile(io.BytesIO(_head(source))) as picture:  # whose limits for pixels don't matter here
-            record = json.loads(str(picture.info[KEY])[:MAX_RECORD])
+            return check_record(json.loads(str(picture.info[KEY])[:MAX_RECORD]))
     except MALFORMED:
         return None
+
+
+def check_record(record: Any) -> dict[str, Any] | None:
+    """Return `record`, read from a file of anybody's, if it is one of ours; else None."""
     text, number = str | None, int | None
     expected = {"task": str, "settings": dict, "seed": number, "weights": text, "sha256": text, "version": str}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in expected.items()):
@@ -125,6 +149,6 @@ def _head(source: str | os.PathLike | bytes | None) -> bytes:
 
 
 def _sha256(model: str | None) -> str | None:
-    from gan_models.checkpoints import registry
+    from gan_models.checkpoints import hub, registry  # brings the Hub's client
 
-    return registry.get(model).sha256 if model else None
+    return hub.content_hash(registry.get(model)) if model else None

@@ -1,7 +1,8 @@
-"""Measures of how near one picture comes to another."""
+"""Measures of how near one picture, or one set of pictures, comes to another."""
 
+from gan_models.metrics.fid import fid, kid
 from gan_models.metrics.luma import luma, luma_psnr, luma_ssim
 from gan_models.metrics.psnr import psnr
 from gan_models.metrics.ssim import ssim
 
-__all__ = ["luma", "luma_psnr", "luma_ssim", "psnr", "ssim"]
+__all__ = ["fid", "kid", "luma", "luma_psnr", "luma_ssim", "psnr", "ssim"]

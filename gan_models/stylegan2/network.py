@@ -371,6 +371,12 @@ class Generator(nn.Module):
         """N×z_dim, and N×c_dim where there are labels, to pictures N×img_channels×H×W in about [-1, 1]."""
         return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), noise_mode, rng)
 
+    def probe(self) -> torch.Tensor:
+        """Return the picture of some latent, to check loaded weights."""
+        like = self.mapping.w_avg
+        z, c = (torch.ones(1, size, device=like.device) for size in (self.z_dim, self.c_dim))
+        return self(z, c, noise_mode="const")
+
 
 class DiscriminatorBlock(nn.Module):
     """The layers of one resolution: two convolutions, the second one to half the size, round a residual path."""

@@ -11,6 +11,7 @@ TRAINERS = {
     "features": ("gan_models.features.training", "train"),
     "sr-psnr": ("gan_models.super_resolution.training", "train_psnr"),
     "sr-gan": ("gan_models.super_resolution.training", "train_gan"),
+    "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
 
 
@@ -24,6 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
     parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
     parser.add_argument("--start", type=Path, help="sr-gan: the folder that sr-psnr was trained in")
+    parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
     parser.set_defaults(run=run)
 
 
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     train = getattr(import_module(module), name)
     parameters = inspect.signature(train).parameters
     chosen = {}
-    for option in ("steps", "epochs", "start"):
+    for option in ("steps", "epochs", "start", "resolution"):
         value = getattr(options, option)
         if value is not None and option not in parameters:
             raise ValueError(f"{options.family} takes no --{option}.")

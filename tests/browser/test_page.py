@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
@@ -12,6 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from gan_models.images import decode, read_provenance
+from gan_models.images.provenance import write_png
 from tests.browser.conftest import requested_urls
 
 PHOTO = "examples/super-resolution/cat.png"
@@ -19,9 +21,28 @@ PHOTO = "examples/super-resolution/cat.png"
 
 @pytest.fixture
 def page(app, browser):
+    """Open the tab for super-resolution."""
     browser.get(app.url)
+    open_tab(browser, "Super-resolution")
     wait(browser, ".picture-input input[type=file]", visible=False)
     return browser
+
+
+@pytest.fixture
+def faces(app, browser):
+    """Open the tab for faces."""
+    browser.get(app.url)
+    open_tab(browser, "Faces")
+    wait(browser, "button.run")
+    return browser
+
+
+def open_tab(browser, name):
+    def press(driver):
+        tabs = driver.find_elements(By.CSS_SELECTOR, "button[role=tab]")
+        return next((tab.click() or True for tab in tabs if tab.text == name and tab.is_displayed()), None)
+
+    WebDriverWait(browser, 30).until(press, f"no tab {name}")
 
 
 def wait(browser, selector, seconds=30, visible=True):
@@ -34,7 +55,9 @@ def wait(browser, selector, seconds=30, visible=True):
 
 def wait_for_status(browser, *words, seconds=60):
     def read(driver):
-        texts = [element.text for element in driver.find_elements(By.CSS_SELECTOR, ".status")]
+        texts = [
+            element.text for element in driver.find_elements(By.CSS_SELECTOR, ".status") if element.is_displayed()
+        ]
         return next((text for text in texts if any(word in text for word in words)), None)
 
     return WebDriverWait(browser, seconds, 0.05).until(read, f"no status with {words}")
@@ -49,6 +72,7 @@ def upload(browser, path):
 
 
 def run(browser):
+    """Press the Run button of the tab that is open."""
     wait(browser, "button.run").click()
 
 
@@ -56,8 +80,7 @@ def choose(browser, label):
     browser.find_element(By.XPATH, f"//label[normalize-space()='{label}']").click()
 
 
-def test_first_page_comes_within_three_seconds(app, browser):
-    browser.get(app.url)  # warms the disk
+def test_the_page_comes_up(app, browser):
     started = time.monotonic()
     browser.get(app.url)
     wait(browser, "button.run", 10)
@@ -95,6 +118,7 @@ def test_a_dropped_result_restores_its_settings(app, page, tmp_path):
     wait(page, ".result-file a[download]").click()
     path = WebDriverWait(page, 20).until(lambda _: next(tmp_path.glob("*.png"), None))
     page.refresh()
+    open_tab(page, "Super-resolution")
     wait(page, ".picture-input input[type=file]", visible=False)
     assert page.find_element(By.CSS_SELECTOR, "input[type=radio][value='4']").is_selected()
     upload(page, path)
@@ -143,7 +167,61 @@ def test_weights_that_cannot_be_fetched_give_way_to_the_compact_ones(app, page):
     status = wait_for_status(page, "offline", seconds=10)
     assert time.monotonic() - started < 5
     assert "The compact weights are used instead." in status
-    assert (
-        page.find_element(By.CSS_SELECTOR, "input[aria-label='Weights']").get_property("value") == "Compact, faithful"
-    )
+    assert wait(page, "input[aria-label='Weights']").get_property("value") == "Compact, faithful"
     assert "Compact, faithful" in page.find_element(By.CSS_SELECTOR, ".badges").text
+
+
+def test_faces_are_drawn_and_one_is_sent_to_be_enlarged(faces):
+    run(faces)
+    assert "8 faces of 64 pixels" in wait_for_status(faces, "faces of")
+    wait(faces, ".pictures .thumbnail-item")
+    faces.find_elements(By.CSS_SELECTOR, ".pictures .thumbnail-item")[2].click()
+    next(b for b in faces.find_elements(By.CSS_SELECTOR, ".send-row button") if b.is_displayed()).click()
+    wait(faces, ".picture-input img[src*='faces-faces-compact-3']")
+    run(faces)
+    assert "256 × 256 pixels" in wait_for_status(faces, "pixels in")
+
+
+def test_a_face_that_is_dropped_restores_its_settings(faces, tmp_path):
+    write_png(
+        tmp_path / "face.png", np.zeros((8, 8, 3), np.uint8), task="faces", seed=77, truncation=0.4, noise="none"
+    )
+    next(b for b in faces.find_elements(By.CSS_SELECTOR, "button") if b.text.startswith("Advanced")).click()
+    wait(faces, ".made-here input[type=file]", visible=False).send_keys(str(tmp_path / "face.png"))
+    seed = wait(faces, "textarea, input[type=text]")
+    WebDriverWait(faces, 10).until(lambda _: seed.get_attribute("value") == "77", "the seed is not restored")
+    assert faces.find_element(By.CSS_SELECTOR, "input[type=radio][value='none']").is_selected()
+
+
+def test_two_faces_are_mixed(faces):
+    open_tab(faces, "Mix")
+    wait(faces, "button.run")
+    run(faces)
+    wait_for_status(faces, "mixture in")
+    shown = [e for e in faces.find_elements(By.CSS_SELECTOR, ".pictures .thumbnail-item") if e.is_displayed()]
+    assert len(shown) == 3
+
+
+def test_a_film_plays(faces):
+    open_tab(faces, "Interpolate")
+    wait(faces, "button.run")
+    run(faces)
+    wait_for_status(faces, "s of film")
+    video = wait(faces, ".film video")
+    played = "return arguments[0].readyState >= 2 && arguments[0].videoWidth == 64 && arguments[0].duration"
+    assert WebDriverWait(faces, 20).until(lambda driver: driver.execute_script(played, video)) == pytest.approx(
+        6, abs=0.2
+    )
+    faces.execute_script("arguments[0].muted = true; arguments[0].play()", video)
+    WebDriverWait(faces, 20).until(
+        lambda driver: driver.execute_script("return arguments[0].currentTime > 0.2", video)
+    )
+
+
+def test_a_wrong_seed_gets_one_sentence(faces):
+    seed = wait(faces, "textarea, input[type=text]")
+    seed.clear()
+    seed.send_keys("seven")
+    run(faces)
+    toast = wait(faces, ".toast-body")
+    WebDriverWait(faces, 10).until(lambda _: "“seven” is no seed" in toast.text, "no sentence in the toast")

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import av
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -10,6 +11,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from gan_models.images import decode, read_provenance
+from gan_models.images.video import read_video_provenance
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def write_picture(path, colour, size=(40, 30)):
 
 def test_endpoints_are_named_typed_and_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/upscale", "/models"}
+    assert set(endpoints) == {"/generate_faces", "/mix_styles", "/interpolate_faces", "/upscale", "/models"}
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}
     assert list(parameters) == ["image", "model", "factor"]
     assert parameters["model"]["parameter_default"] == "sr-psnr-compact"
@@ -137,3 +139,79 @@ def test_twenty_callers_at_once_are_all_answered_rightly(app, tmp_path):
         assert result.shape == (320, 400 + 4 * i, 3)
         assert np.abs(result.mean(axis=(0, 1)) - colour).max() < 8
     assert resident_mb(app.pid) - before < 400
+
+
+# --- Faces
+
+
+def pictures(gallery):
+    return [decode(item["image"]) for item in gallery]
+
+
+def test_faces_carry_what_made_them(client):
+    gallery, latents, _, settings = client.predict(seed="5, 9", truncation=0.5, api_name="/generate_faces")
+    assert [item["caption"] for item in gallery] == ["Seed 5", "Seed 9"]
+    assert [picture.shape for picture in pictures(gallery)] == [(64, 64, 3)] * 2
+    record = read_provenance(gallery[1]["image"])
+    assert (record["task"], record["seed"], record["weights"]) == ("faces", 9, "faces-compact")
+    assert record["settings"] == {"truncation": 0.5, "noise": "const"}
+    assert settings["settings"]["seeds"] == [5, 9]
+    assert np.load(latents).shape == (2, 10, 128)
+
+
+def test_a_seed_gives_the_same_face_alone_and_among_others_and_from_its_latent(client):
+    among, latents, *_ = client.predict(seed="7", count=4, api_name="/generate_faces")
+    alone, *_ = client.predict(seed=8, count=1, api_name="/generate_faces")
+    again, *_ = client.predict(latents=handle_file(latents), api_name="/generate_faces")
+    np.testing.assert_array_equal(pictures(alone)[0], pictures(among)[1])
+    np.testing.assert_array_equal(pictures(again), pictures(among))
+
+
+def test_faces_are_mixed(client):
+    mixture, shown, *_ = client.predict(content_seed=1, style_seed=2, crossover=0, api_name="/mix_styles")
+    content, style, last = pictures(shown)
+    np.testing.assert_array_equal(decode(mixture), last)
+    np.testing.assert_array_equal(last, style)
+    assert not np.array_equal(content, style)
+    partly, *_ = client.predict(content_seed=1, style_seed=2, crossover=2, last_layer=5, api_name="/mix_styles")
+    assert read_provenance(partly)["settings"]["last_layer"] == 5
+    assert not np.array_equal(decode(partly), last)
+
+
+def test_faces_are_filmed(client):
+    film, *_ = client.predict(seeds="1, 2", frames=6, loop=False, api_name="/interpolate_faces")
+    record = read_video_provenance(film)
+    assert record["settings"]["seeds"] == [1, 2]
+    assert record["weights"] == "faces-compact"
+    with av.open(film) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 7
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "sentence"),
+    [
+        ("/generate_faces", {"seed": "seven"}, "“seven” is no seed"),
+        ("/generate_faces", {"count": 0}, "less than minimum value 1"),
+        ("/generate_faces", {"count": 17}, "greater than maximum value 16"),
+        ("/generate_faces", {"truncation": -1}, "less than minimum value 0"),
+        ("/generate_faces", {"truncation": 2}, "greater than maximum value"),
+        ("/generate_faces", {"model": "sr-psnr-compact"}, "not in the list"),
+        ("/mix_styles", {"crossover": 12}, "layers 0 to 9; 12 to 9 is no part"),
+        ("/mix_styles", {"content_seed": -1}, "less than minimum value 0"),
+        ("/interpolate_faces", {"seeds": "4"}, "at least two seeds"),
+        ("/interpolate_faces", {"frames": 0}, "less than minimum value 1"),
+        ("/interpolate_faces", {"space": "x"}, "not in the list"),
+    ],
+)
+def test_bad_wishes_for_faces_get_one_sentence(client, endpoint, arguments, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**arguments, api_name=endpoint)
+
+
+def test_latents_of_a_wrong_size_get_one_sentence(client, tmp_path):
+    np.save(tmp_path / "w.npy", np.zeros((1, 18, 512), np.float32))
+    with pytest.raises(AppError, match="10×128 finite numbers, not 1×18×512"):
+        client.predict(latents=handle_file(tmp_path / "w.npy"), api_name="/generate_faces")
+    (tmp_path / "text.npy").write_text("no array")
+    with pytest.raises(AppError, match="not a readable"):
+        client.predict(latents=handle_file(tmp_path / "text.npy"), api_name="/generate_faces")

@@ -1,0 +1,62 @@
+import av
+import numpy as np
+import pytest
+
+from gan_models.images.video import open_video, read_video_provenance
+
+
+def read(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        return (
+            frames,
+            stream.codec_context.name,
+            stream.codec_context.pix_fmt,
+            float(stream.average_rate),
+            {**container.metadata},
+        )
+
+
+def test_pictures_come_back_in_order_as_browsers_play_them(tmp_path):
+    greys = [20, 90, 160, 230]
+    with open_video(tmp_path / "a.mp4", fps=12.5, task="faces", generated=True, count=4) as video:
+        for grey in greys:
+            video.write(np.full((64, 48, 3), grey, np.uint8))
+    frames, codec, pixels, rate, metadata = read(tmp_path / "a.mp4")
+    assert (codec, pixels, rate) == ("h264", "yuv420p", 12.5)
+    assert [frame.shape for frame in frames] == [(64, 48, 3)] * 4
+    np.testing.assert_allclose([frame.mean() for frame in frames], greys, atol=3)
+    assert metadata["DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    record = read_video_provenance(tmp_path / "a.mp4")
+    assert record["task"] == "faces"
+    assert record["settings"] == {"count": 4, "fps": 12.5}
+
+
+def test_odd_sides_are_doubled_at_the_border(tmp_path):
+    with open_video(tmp_path / "a.mp4", fps=24, task="x") as video:
+        video.write(np.full((33, 21, 3), 200, np.uint8))
+    (frame,), *_, metadata = read(tmp_path / "a.mp4")
+    assert frame.shape == (34, 22, 3)
+    assert abs(frame.mean() - 200) < 3
+    assert metadata["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+
+
+@pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
+def test_impossible_speeds_are_refused(tmp_path, fps):
+    with pytest.raises(ValueError, match="pictures a second"), open_video(tmp_path / "a.mp4", fps=fps, task="x"):
+        pass
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_no_record_where_there_is_none(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    assert read_video_provenance(tmp_path / "text.mp4") is None
+    assert read_video_provenance(tmp_path / "missing.mp4") is None
+    with av.open(str(tmp_path / "foreign.mp4"), "w", format="mp4") as container:
+        container.metadata["comment"] = '{"task": 1}'
+        stream = container.add_stream("libx264", rate=1)
+        stream.width = stream.height = 16
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    assert read_video_provenance(tmp_path / "foreign.mp4") is None
