@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gan_models", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_upscale(commands)
+    _add_generate(commands)
     training_cli.add_parser(commands)
     weights_cli.add_parser(commands)
     options = parser.parse_args(arguments)
@@ -43,6 +44,49 @@ def _upscale(options: argparse.Namespace) -> int:
     upscaler = Upscaler(options.model, options.device)
     settings = {"task": "super-resolution", "model": options.model, "factor": options.factor}
     return over_files(options, lambda picture: upscaler(picture, factor=options.factor), settings)
+
+
+def _add_generate(commands: argparse._SubParsersAction) -> None:
+    text = "draw faces of people who do not exist"
+    parser = commands.add_parser("generate", help=text, description=text.capitalize() + ".")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="a folder, or a .png file for one face")
+    parser.add_argument("--model", default="faces-compact", help="weights; `weights list` shows all")
+    parser.add_argument("--seed", default="random", help="a number, a list such as 1,5,20-23, or random (default)")
+    parser.add_argument("--count", type=int, default=1, help="faces from a single seed on, 1 to 16")
+    parser.add_argument("--truncation", type=float, default=0.7, help="0, the average face, to 1.5; default 0.7")
+    parser.add_argument("--noise", choices=("const", "random", "none"), default="const")
+    parser.add_argument("--film", type=int, metavar="FRAMES", help="write an MP4: so many pictures from seed to seed")
+    parser.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
+    parser.set_defaults(run=_generate)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from gan_models.images.provenance import write_png
+    from gan_models.runtime import finish
+    from gan_models.stylegan2 import FaceGenerator, parse_seeds
+
+    seeds = parse_seeds(options.seed, options.count)
+    suffix = options.output.suffix.lower()
+    if suffix not in ("", ".mp4" if options.film else ".png") or (suffix == ".png" and len(seeds) > 1):
+        kind = "a film is a .mp4 file" if options.film else "one face is a .png file, several are a folder"
+        raise ValueError(f"{options.output} does not fit: {kind}.")
+    faces = FaceGenerator(options.model, options.device)
+    record = {"task": "faces", "model": options.model, "truncation": options.truncation}
+    if options.film:
+        target = options.output if suffix else options.output / "faces.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        styles = faces.between(seeds, frames=options.film, truncation=options.truncation)
+        film = faces.film(styles, target, noise=options.noise, seeds=seeds, frames=options.film, **record)
+        finish(tqdm(film, total=len(styles), unit="picture", disable=None))
+        return 0
+    steps = faces.steps(seeds=seeds, truncation=options.truncation, noise=options.noise)
+    for step in tqdm(steps, total=len(seeds), unit="picture", disable=None):
+        if step.result is None:
+            seed = seeds[step.index - 1]
+            target = options.output if suffix else options.output / f"{options.model}-{seed}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_png(target, step.preview, seed=seed, noise=options.noise, generated=True, **record)
+    return 0
 
 
 def picture_parser(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:

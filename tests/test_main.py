@@ -5,6 +5,7 @@ from PIL import Image
 from gan_models.__main__ import main
 from gan_models.checkpoints import registry
 from gan_models.images import read_provenance
+from gan_models.images.video import read_video_provenance
 from tests.tiny_models import embed
 
 
@@ -15,6 +16,8 @@ def weights(tmp_path, monkeypatch):
     folder.mkdir()
     for name, seed in (("sr-psnr-compact", 1), ("other", 2)):
         embed(folder, name, "gan_models.super_resolution.network:CompactSRResNet", num_feat=2 * seed, num_block=1)
+    sizes = {"z_dim": 4, "c_dim": 0, "w_dim": 4, "img_resolution": 8, "img_channels": 3, "channel_base": 32}
+    embed(folder, "faces-compact", "gan_models.stylegan2.network:Generator", task="faces", **sizes)
     monkeypatch.setattr(registry, "REGISTRY", folder / "registry.toml")
     monkeypatch.setenv("GAN_ATELIER_DEVICE", "cpu")
 
@@ -249,3 +252,46 @@ def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeyp
     assert run("train", "sr-gan", *options, "--steps", 2, "--resume") == 0
     assert asked == {**paths, "resume": True, "steps": 2}
     assert "2: validation 30.00 dB" in "".join(capsys.readouterr())
+
+
+# --- Faces
+
+
+def test_faces_are_drawn_into_a_folder(tmp_path):
+    assert run("generate", "--seed", 3, "--count", 2, "--truncation", 0.5, "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"faces-compact-3.png", "faces-compact-4.png"}
+    record = read_provenance(tmp_path / "out" / "faces-compact-4.png")
+    assert (record["task"], record["seed"], record["weights"]) == ("faces", 4, "faces-compact")
+    assert record["settings"] == {"truncation": 0.5, "noise": "const"}
+
+
+def test_one_face_is_drawn_into_a_file(tmp_path):
+    assert run("generate", "--seed", 3, "-o", tmp_path / "face.png") == 0
+    assert size_of(tmp_path / "face.png") == (8, 8)
+
+
+def test_a_film_is_made(tmp_path):
+    assert run("generate", "--seed", "1,2", "--film", 3, "-o", tmp_path / "film.mp4") == 0
+    assert read_video_provenance(tmp_path / "film.mp4")["settings"]["seeds"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--seed", "seven", "-o", "out"), "“seven” is no seed"),
+        (("--seed", "1,2", "-o", "face.png"), "several are a folder"),
+        (("--seed", "1", "-o", "face.jpg"), "one face is a .png file"),
+        (("--seed", "1", "--count", "17", "-o", "out"), "from 1 to 16"),
+        (("--seed", "1", "--truncation", "2", "-o", "out"), "Truncation must be"),
+        (("--seed", "1", "--film", "3", "-o", "film.mp4"), "at least two seeds"),
+        (("--seed", "1,2", "--film", "3", "-o", "film.png"), "a film is a .mp4 file"),
+        (("--model", "other", "--seed", "1", "-o", "out"), "“other” draw no faces"),
+    ],
+)
+def test_wishes_for_faces_that_are_refused(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert run("generate", *arguments) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert one_sentence(error)
+    assert {path.name for path in tmp_path.iterdir()} == {"weights"}

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gan_models import checkpoints, runtime
+from gan_models.checkpoints import registry
 from gan_models.images.tensors import to_image
 from gan_models.images.video import open_video
 from gan_models.runtime import Step
@@ -43,7 +44,10 @@ class FaceGenerator(runtime.Backend):
     def __init__(self, weights: str | None = None, device: str | None = None):
         runtime.watch_layers()
         self.device = runtime.pick_device(device)
-        self.network = checkpoints.load(weights or self.DEFAULT, str(self.device))
+        name = weights or self.DEFAULT
+        if registry.get(name).task != "faces":
+            raise ValueError(f"The weights “{name}” draw no faces.")
+        self.network = checkpoints.load(name, str(self.device))
         self.network.to(memory_format=torch.channels_last)
 
     @property
