@@ -50,10 +50,10 @@ def downsample(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         return blur(x.float(), taps, padding=1, stride=2).to(x.dtype)
 
 
-def activate(x: torch.Tensor, bias: torch.Tensor, gain: float = 1.0, clamp: float | None = None) -> torch.Tensor:
-    """Add `bias` to the channels of N×C×H×W, apply the leaky ReLU times √2 · `gain`, clamp to ±`clamp` · `gain`."""
-    x = F.leaky_relu(x + bias.to(x.dtype).view(1, -1, 1, 1), SLOPE) * (GAIN * gain)
-    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+def activate(x: torch.Tensor, clamp: float | None = None) -> torch.Tensor:
+    """Apply the leaky ReLU in place, and clamp to ±`clamp`. Its gain is in what comes before, as a gain passes it."""
+    x = F.leaky_relu_(x, SLOPE)
+    return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 def normalize(x: torch.Tensor) -> torch.Tensor:
@@ -126,24 +126,35 @@ def modulated(
     x: torch.Tensor,
     weight: torch.Tensor,
     styles: torch.Tensor,
+    bias: torch.Tensor,
     demodulate: bool = True,
+    gain: float = 1,
     up_taps: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Convolve N×I×H×W with O×I×k×k weights that each picture's N×I `styles` scale.
+    """Convolve N×I×H×W with O×I×k×k weights that each picture's N×I `styles` scale, times `gain`, plus `bias`.
 
     With `up_taps` the result is twice as large, upsampled by zeros between the pixels and that filter. With
     `demodulate` each output channel of each picture is divided by the norm of its scaled kernel.
     """
-    x = x * styles.to(x.dtype)[:, :, None, None]
-    if up_taps is None:
-        x = F.conv2d(x, weight, padding=weight.shape[2] // 2)
-    else:
-        x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 4 * up_taps, padding=1)
+    scales = torch.full_like(bias, gain).expand(len(x), -1)
     if demodulate:
         with full_precision(x.device):
             norms = F.linear(styles.square(), weight.square().sum([2, 3]))
-        x = x * (norms + 1e-8).rsqrt().to(x.dtype)[:, :, None, None]
-    return x
+        scales = gain * (norms + 1e-8).rsqrt()
+    scale_kernel = len(x) == 1 and weight.numel() < x.numel()  # whichever has fewer numbers
+    if scale_kernel:
+        weight = weight * (scales[0, :, None] * styles[0])[:, :, None, None]
+    else:
+        x = x * styles.to(x.dtype)[:, :, None, None]
+    conv_bias = bias.to(x.dtype) if scale_kernel else None
+    if up_taps is None:
+        x = F.conv2d(x, weight, conv_bias, padding=weight.shape[2] // 2)
+    else:
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        x = F.conv2d(x, _per_channel(x, 4 * up_taps), conv_bias, padding=1, groups=x.shape[1])
+    if scale_kernel:
+        return x
+    return torch.addcmul(bias.to(x.dtype)[:, None, None], x, scales.to(x.dtype)[:, :, None, None])
 
 
 class SynthesisLayer(nn.Module):
@@ -168,13 +179,16 @@ class SynthesisLayer(nn.Module):
         gain: float = 1,
     ) -> torch.Tensor:
         """N×inputs×H×W and N×w_dim to N×outputs×resolution×resolution."""
-        x = modulated(x, self.weight, self.affine(w), up_taps=self.resample_filter if self.up else None)
-        if noise_mode == "random":
-            shape = [len(x), 1, self.resolution, self.resolution]
-            x = x + (torch.randn(shape, generator=rng, device=x.device) * self.noise_strength).to(x.dtype)
-        elif noise_mode == "const":
-            x = x + (self.noise_const * self.noise_strength).to(x.dtype)
-        return activate(x, self.bias, gain, self.clamp)
+        total = gain * GAIN
+        taps = self.resample_filter if self.up else None
+        x = modulated(x, self.weight, self.affine(w), self.bias * total, gain=total, up_taps=taps)
+        if noise_mode != "none":
+            noise = self.noise_const
+            if noise_mode == "random":
+                shape = [len(x), 1, self.resolution, self.resolution]
+                noise = torch.randn(shape, generator=rng, device=x.device)
+            x = x.add_((noise * (self.noise_strength * total)).to(x.dtype))
+        return activate(x, None if self.clamp is None else self.clamp * gain)
 
 
 class ToRGB(nn.Module):
@@ -189,8 +203,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """N×inputs×H×W and N×w_dim to N×outputs×H×W."""
-        x = modulated(x, self.weight, self.affine(w) * self.gain, demodulate=False)
-        x = x + self.bias.to(x.dtype).view(1, -1, 1, 1)
+        x = modulated(x, self.weight, self.affine(w) * self.gain, self.bias, demodulate=False)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
@@ -216,18 +229,17 @@ class Conv(nn.Module):
 
     def forward(self, x: torch.Tensor, gain: float = 1) -> torch.Tensor:
         """N×inputs×H×W to N×outputs×H×W, H/2×W/2 with `resample` "down" or 2H×2W with "up"."""
-        weight, kernel = self.weight * self.gain, self.weight.shape[2]
+        kernel, total = self.weight.shape[2], gain * GAIN if self.active else gain
+        weight, bias = self.weight * (self.gain * total), None if self.bias is None else self.bias * total
         if self.resample == "down" and kernel == 1:
-            x = F.conv2d(downsample(x, self.resample_filter), weight)
+            x = F.conv2d(downsample(x, self.resample_filter), weight, bias)
         elif self.resample == "down":
-            x = F.conv2d(blur(x, self.resample_filter, padding=2), weight, stride=2)
+            x = F.conv2d(blur(x, self.resample_filter, padding=2), weight, bias, stride=2)
         else:
-            x = F.conv2d(x, weight, padding=kernel // 2)
-            if self.resample == "up":
-                x = upsample(x, self.resample_filter)
-        if self.active:
-            return activate(x, self.bias, gain, self.clamp)
-        return x * gain if self.bias is None else (x + self.bias.to(x.dtype).view(1, -1, 1, 1)) * gain
+            x = F.conv2d(x, weight, bias, padding=kernel // 2)
+        if self.resample == "up":
+            x = upsample(x, self.resample_filter)
+        return activate(x, None if self.clamp is None else self.clamp * gain) if self.active else x
 
 
 class SynthesisBlock(nn.Module):
@@ -303,6 +315,7 @@ class Synthesis(nn.Module):
         clamp: float | None,
     ):
         super().__init__()
+        check_architecture(architecture)
         self.resolutions = resolutions(img_resolution)
         self.num_ws, inputs = 0, 0
         for resolution in self.resolutions:
@@ -461,6 +474,7 @@ class Discriminator(nn.Module):
         mbstd_group_size: int = 4,
     ):
         super().__init__()
+        check_architecture(architecture)
         self.resolutions = resolutions(img_resolution)[:0:-1]
         inputs = 0
         for resolution in self.resolutions:
@@ -489,6 +503,16 @@ def resolutions(img_resolution: int) -> list[int]:
     if img_resolution < 8 or img_resolution & (img_resolution - 1):
         raise ValueError(f"The resolution must be a power of 2 from 8 up, not {img_resolution}.")
     return [2**exponent for exponent in range(2, int(log2(img_resolution)) + 1)]
+
+
+def check_architecture(architecture: str) -> None:
+    """Refuse what is none of the three architectures.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if architecture not in ("orig", "skip", "resnet"):
+        raise ValueError(f"The architecture must be orig, skip or resnet, not “{architecture}”.")
 
 
 def channels(resolution: int, channel_base: int, channel_max: int) -> int:

@@ -26,7 +26,6 @@ from gan_models.training.ema import EMA
 LATENT, MAPPING_LAYERS, CHANNELS = 128, 4, 128
 R1_EVERY, R1_WEIGHT = 16, 0.1
 PATH_EVERY, PATH_SHARE = 8, 4  # every 8 steps on a quarter of a batch
-ADAPT_EVERY = 4
 STYLE_MIXING = 0.5
 EMA_HALF_LIFE = 10_000  # pictures
 SHEET = 8  # pictures a side
@@ -55,7 +54,7 @@ def adam(network: nn.Module, lr: float, every: float = inf) -> torch.optim.Adam:
 
 
 def mixed_styles(generator: Generator, count: int, device: torch.device) -> torch.Tensor:
-    """Return N×num_ws×w_dim of random latents; most change to a second one at a random layer."""
+    """Return N×num_ws×w_dim of random latents; half of them change to a second one at a random layer."""
     first, second = generator.mapping(torch.randn(2 * count, generator.z_dim, device=device)).chunk(2)
     generator.mapping.track(first[:, 0].detach())
     layers = generator.num_ws
@@ -136,7 +135,6 @@ def train(
     }
     step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
     reals = Reals(data, resolution)
-    signs = []
     while step < steps:
         real = reals.batch(batch_size, device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
@@ -144,14 +142,11 @@ def train(
             real_logits = discriminator(augment(real))  # apart from the drawn ones, for the minibatch deviation
             fake_logits = discriminator(augment(fake.detach()))
         d_loss = discriminator_loss(real_logits, fake_logits)
-        signs.append(real_logits.detach().sign().mean())
+        augment.adapt(real_logits.detach().sign().mean().item(), batch_size)
         update(d_optimizer, d_loss)
         if step % R1_EVERY == 0:
             pictures = augment(real).requires_grad_()
             update(d_optimizer, R1_WEIGHT / 2 * R1_EVERY * r1_penalty(discriminator(pictures), pictures))
-        if len(signs) == ADAPT_EVERY:
-            augment.adapt(float(torch.stack(signs).mean()), ADAPT_EVERY * batch_size)
-            signs.clear()
 
         discriminator.requires_grad_(False)
         with torch.autocast(device.type, torch.bfloat16):

@@ -29,16 +29,19 @@ class AdaptiveAugment(nn.Module):
 
     def adapt(self, sign: float, pictures: int) -> None:
         """Raise `p` if `sign`, the mean sign of the logits of real pictures, is above the target; else lower it."""
-        self.p.add_((1 if sign > self.target else -1) * pictures / self.speed).clamp_(0, 1)
+        direction = (sign > self.target) - (sign < self.target)
+        self.p.add_(direction * pictures / self.speed).clamp_(0, 1)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Change N×3×H×H pictures in [-1, 1] at random, differentiably."""
         if self.p == 0:
             return pictures
-        grid = F.affine_grid(self._placement(pictures)[:, :2], list(pictures.shape), align_corners=False)
-        moved = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
-        matrix, offset = self._colours(pictures)
-        return torch.einsum("nij,njhw->nihw", matrix, moved) + offset
+        with torch.autocast(pictures.device.type, enabled=False):  # places in bfloat16 are pixels off
+            pictures = pictures.float()
+            grid = F.affine_grid(self._placement(pictures)[:, :2], list(pictures.shape), align_corners=False)
+            moved = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+            matrix, offset = self._colours(pictures)
+            return torch.einsum("nij,njhw->nihw", matrix, moved) + offset
 
     def _chosen(self, values: torch.Tensor, otherwise: float, p: torch.Tensor | None = None) -> torch.Tensor:
         """Return each of N `values` with the probability `p`, and `otherwise` in place of the rest."""
@@ -59,13 +62,13 @@ class AdaptiveAugment(nn.Module):
         turn_share = 1 - torch.sqrt(1 - self.p)  # of either turn, so that p is the share of pictures with one
         zoom = self._chosen(torch.exp2(normal(0.2)), 1)
         stretch = self._chosen(torch.exp2(normal(0.2)), 1)
+        # A place in the result goes through the last change first, back to where it was in the picture.
         matrix = rotation(self._chosen(torch.randint(0, 4, (count,), device=device) * pi / 2, 0))
-        matrix = translation(*whole_shift) @ matrix
-        matrix = scaling(zoom, zoom) @ matrix
-        matrix = rotation(self._chosen(uniform(pi), 0, turn_share)) @ matrix
-        matrix = scaling(stretch, 1 / stretch) @ matrix
-        matrix = rotation(self._chosen(uniform(pi), 0, turn_share)) @ matrix
-        return translation(*[self._chosen(normal(0.125) * 2, 0) for _ in "xy"]) @ matrix
+        matrix = matrix @ translation(*whole_shift) @ scaling(zoom, zoom)
+        matrix = matrix @ rotation(self._chosen(uniform(pi), 0, turn_share))
+        matrix = matrix @ scaling(stretch, 1 / stretch)
+        matrix = matrix @ rotation(self._chosen(uniform(pi), 0, turn_share))
+        return matrix @ translation(*[self._chosen(normal(0.125) * 2, 0) for _ in "xy"])
 
     def _colours(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return N×3×3 matrices and N×1×1×1 offsets: brightness, contrast, luma flip, hue, saturation."""

@@ -12,7 +12,8 @@ def save(path: Path, step: int, parts: dict[str, Any]) -> None:
     state = {name: part.state_dict() for name, part in parts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
-    torch.save({"step": step, "rng": torch.get_rng_state(), **state}, unfinished)
+    random = {"rng": torch.get_rng_state(), "cuda_rng": torch.cuda.get_rng_state_all()}
+    torch.save({"step": step, **random, **state}, unfinished)
     os.replace(unfinished, path)
 
 
@@ -26,4 +27,6 @@ def load(path: Path, parts: dict[str, Any]) -> int:
     for name, part in parts.items():
         part.load_state_dict(state[name])
     torch.set_rng_state(state["rng"])
+    if torch.cuda.device_count() == len(state.get("cuda_rng", ())):  # else another machine's
+        torch.cuda.set_rng_state_all(state["cuda_rng"])
     return state["step"]

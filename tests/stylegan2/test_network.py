@@ -272,7 +272,7 @@ def test_generator_follows_the_formula(resolution, classes):
     assert_generator_follows_the_formula(network, Formula(network, "skip"), classes)
 
 
-@pytest.mark.parametrize("clamp", [None, 0.8])
+@pytest.mark.parametrize("clamp", [None, 0.3])
 @pytest.mark.parametrize("mode", ["const", "random", "none"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_generator_follows_the_formula_in_every_architecture(architecture, mode, clamp):
@@ -320,7 +320,7 @@ def test_discriminator_follows_the_formula(resolution, classes):
     assert_discriminator_follows_the_formula(network, Formula(network, "resnet"), classes)
 
 
-@pytest.mark.parametrize("clamp", [None, 0.8])
+@pytest.mark.parametrize("clamp", [None, 0.3])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_discriminator_follows_the_formula_in_every_architecture(architecture, clamp):
     options = {"architecture": architecture, "conv_clamp": clamp}
