@@ -39,8 +39,9 @@ def _add_upscale(commands: argparse._SubParsersAction) -> None:
 
 
 def _upscale(options: argparse.Namespace) -> int:
-    from gan_models.super_resolution import Upscaler
+    from gan_models.super_resolution import Upscaler, check_factor
 
+    check_factor(options.factor, options.model)  # before anything is downloaded
     upscaler = Upscaler(options.model, options.device)
     settings = {"task": "super-resolution", "model": options.model, "factor": options.factor}
     return over_files(options, lambda picture: upscaler(picture, factor=options.factor), settings)
@@ -105,7 +106,7 @@ def over_files(options: argparse.Namespace, function: Callable, settings: dict) 
     after naming each and why; the others are done all the same.
 
     Raises:
-        ValueError: There are no pictures, or the output would overwrite them or is not a PNG.
+        ValueError: There are no pictures, or the output would overwrite one of them or is not a PNG.
     """
     from gan_models.images import decode
     from gan_models.images.provenance import write_png
@@ -125,17 +126,50 @@ def over_files(options: argparse.Namespace, function: Callable, settings: dict) 
 
 
 def _sources_and_targets(source: Path, output: Path) -> tuple[list[Path], list[Path]]:
-    """Return the pictures to read and, for each, the PNG to write."""
+    """Return the pictures to read and, for each, the PNG to write.
+
+    Raises:
+        ValueError: There are no pictures, or a result would overwrite one of them or is not a PNG.
+    """
+    sources, targets = _paired(source, output)
+    originals = {_identity(path) for path in sources} - {None}
+    for target in targets:
+        if _identity(target) in originals:
+            raise ValueError(f"The result would overwrite the original {target}; choose another name or folder.")
+    return sources, targets
+
+
+def _paired(source: Path, output: Path) -> tuple[list[Path], list[Path]]:
     if source.is_dir():
         if output.resolve() == source.resolve():
             raise ValueError("The output must be another folder, or the originals would be overwritten.")
-        sources = list_pictures(source)
+        sources = _without_results(list_pictures(source), source, output)
         return sources, _distinct_names(sources, source, output)
     if output.is_dir() or not output.suffix:
         return [source], [output / f"{source.stem}.png"]
     if output.suffix.lower() != ".png":
         raise ValueError(f"Results are PNG files; {output.name} should end in .png, or be a folder.")
     return [source], [output]
+
+
+def _without_results(sources: list[Path], folder: Path, output: Path) -> list[Path]:
+    """Drop what lies below `output` if that is inside `folder`: results of an earlier run."""
+    output = output.resolve()
+    if not output.is_relative_to(folder.resolve()):
+        return sources
+    kept = [source for source in sources if not source.parent.resolve().is_relative_to(output)]
+    if not kept:
+        raise ValueError(f"No pictures in {folder} but those in the output folder.")
+    return kept
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others, whatever name or link leads to it; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _distinct_names(sources: list[Path], folder: Path, output: Path) -> list[Path]:

@@ -52,3 +52,16 @@ def r1_penalty(logits: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     """Return the logits' mean squared gradient norm at real N×C×H×W pictures (Mescheder et al. 2018, equation 9)."""
     (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
     return gradient.square().sum([1, 2, 3]).mean()
+
+
+def gradient_penalty(
+    discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor, rng: torch.Generator | None = None
+) -> torch.Tensor:
+    """Return how far the gradient's norm is from 1 between N×C×H×W pictures (Gulrajani et al. 2017, equation 3).
+
+    As in SinGAN's code the norm is that over the channels at each pixel, of a patch discriminator's summed scores.
+    """
+    share = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
+    between = (share * real + (1 - share) * fake).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    return (gradient.norm(dim=1) - 1).square().mean()

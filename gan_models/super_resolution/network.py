@@ -1,12 +1,24 @@
-"""Super-resolution networks under the parameter names of their published releases.
-
-Each maps an N×3×H×W picture in [0, 1] to N×3×(scale·H)×(scale·W), about [0, 1]. `receptive_radius` is the
-number of input pixels on each side that an output pixel depends on.
-"""
+"""Super-resolution networks under the parameter names of their published releases."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+class Enlarger(nn.Module):
+    """What every network here is: it maps N×3×H×W in [0, 1] to N×3×(scale·H)×(scale·W), about [0, 1].
+
+    Attributes:
+        scale: How many times larger the result is.
+        receptive_radius: Number of input pixels on each side that an output pixel depends on.
+    """
+
+    scale: int
+    receptive_radius: int
+
+    def probe(self) -> torch.Tensor:
+        """Return what becomes of a small grey picture, to check loaded weights."""
+        return self(next(self.parameters()).new_full((1, 3, 8, 8), 0.5))
 
 
 class ResidualBlock(nn.Module):
@@ -22,7 +34,7 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(F.relu(self.conv1(x)))
 
 
-class CompactSRResNet(nn.Module):
+class CompactSRResNet(Enlarger):
     """A small SRResNet that works at the low resolution throughout and unfolds its pixels at the very end.
 
     One sub-pixel convolution (Shi et al. 2016, ESPCN) takes the place of SRResNet's two and of the layers at
@@ -43,7 +55,7 @@ class CompactSRResNet(nn.Module):
         return detail + F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
 
 
-class MSRResNet(nn.Module):
+class MSRResNet(Enlarger):
     """SRResNet without batch normalisation (Ledig et al. 2017, as modified by Wang et al. 2018), ×4.
 
     Parameter names of BasicSR's MSRResNet.
@@ -102,7 +114,7 @@ class UpsampleBlock(nn.Module):
         return self.upsample_block(x)
 
 
-class SRResNet(nn.Module):
+class SRResNet(Enlarger):
     """SRResNet, SRGAN's generator too, as in the paper: Ledig et al. 2017, figure 4; ×4.
 
     Parameter names of the SRGAN-PyTorch release (`conv1.0`, `trunk.0.rcb.0`, `upsampling.0.upsample_block.0`).
@@ -159,7 +171,7 @@ class RRDB(nn.Module):
         return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
-class RRDBNet(nn.Module):
+class RRDBNet(Enlarger):
     """ESRGAN's and Real-ESRGAN's generator (Wang et al. 2018; Wang et al. 2021), ×4 or ×2.
 
     Parameter names of BasicSR's RRDBNet. For ×2 the picture is first folded 2×2 into channels, so an odd

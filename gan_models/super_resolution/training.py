@@ -100,7 +100,7 @@ def train_psnr(
     out: Path,
     *,
     resume: bool = False,
-    steps: int = 13_000,
+    steps: int = 20_000,
     batch_size: int = 12,
     patch: int = 40,
     lr: float = 8e-4,

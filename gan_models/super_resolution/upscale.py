@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from gan_models import checkpoints, runtime, settings
+from gan_models.checkpoints import registry
 from gan_models.images import join_alpha, split_alpha
+from gan_models.images.checks import require_picture
 from gan_models.images.tiling import smallest_tile, tiled
 from gan_models.runtime import Step
 from gan_models.super_resolution.network import CompactSRResNet
@@ -20,9 +22,9 @@ PREVIEW_SIDE = 768
 class Upscaler(runtime.Backend):
     """Single-image super-resolution: SRResNet and SRGAN (Ledig et al. 2017), Real-ESRGAN (Wang et al. 2021).
 
-    The picture goes through the network in overlapping tiles. Tiles of the compact networks see everything
-    that their pixels depend on, so the seams are exact; the far larger reach of RRDBNet is cut off at
-    `MAX_OVERLAP` pixels, where its influence is below the visible, and blended.
+    The picture goes through the network in overlapping tiles. Tiles of all networks but RRDBNet see everything
+    that their pixels depend on, so that the seams are exact. RRDBNet's are approximate: its far larger reach is cut
+    off at `MAX_OVERLAP` pixels, and what differs from tile to tile is blended.
 
     Args:
         weights: A registered model of the task "super-resolution".
@@ -33,7 +35,7 @@ class Upscaler(runtime.Backend):
     """
 
     DEFAULT = "sr-psnr-compact"
-    MAX_OVERLAP = 32
+    MAX_OVERLAP = 40  # SRResNet's reach, the farthest but RRDBNet's
 
     def __init__(self, weights: str | None = None, device: str | None = None):
         runtime.watch_layers()
@@ -52,11 +54,15 @@ class Upscaler(runtime.Backend):
         ×2 from a ×4 network is its result averaged over 2×2 pixels. Alpha is enlarged bicubically.
 
         Raises:
-            ValueError: `factor` is not 2 or 4, the result would be too large, or memory is too short.
+            ValueError: At once: `image` is no picture, `factor` is not 2 or 4 or more than the weights can, or the
+                result would be too large. Later: memory is too short.
         """
-        check_size(image.shape[0], image.shape[1], factor)
-        if factor > self.network.scale:
-            raise ValueError(f"These weights enlarge {self.network.scale} times at most.")
+        require_picture(image)
+        check_size(*image.shape[:2], factor)
+        _check_scale(factor, self.network.scale)
+        return self._steps(image, factor)
+
+    def _steps(self, image: np.ndarray, factor: int) -> Iterator[Step]:
         colour, alpha = split_alpha(image)
         size = image.shape[1] * factor, image.shape[0] * factor
         out = cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR)  # what previews show of tiles to come
@@ -103,14 +109,30 @@ class _TileTooLarge(Exception):
     pass
 
 
-def check_size(height: int, width: int, factor: int) -> None:
-    """Refuse work whose result would be past the configured limit.
+def check_factor(factor: int, model: str | None = None) -> None:
+    """Refuse a factor that there is not or that `model` can't reach, by the registry alone: nothing is loaded.
 
     Raises:
-        ValueError: `factor` is not 2 or 4, or the result would have too many pixels.
+        ValueError: `factor` is not 2 or 4, or more than the weights can; or there is no such model.
     """
     if factor not in FACTORS:
         raise ValueError(f"The factor must be 2 or 4, not {factor}.")
+    if model is not None:
+        _check_scale(factor, registry.get(model).config.get("scale", 4))  # every network's default
+
+
+def _check_scale(factor: int, scale: int) -> None:
+    if factor > scale:
+        raise ValueError(f"These weights enlarge {scale} times at most; choose ×{scale}.")
+
+
+def check_size(height: int, width: int, factor: int, model: str | None = None) -> None:
+    """Refuse, without loading anything, what `check_factor` refuses and results past the configured limit.
+
+    Raises:
+        ValueError: As `check_factor`, or the result would have too many pixels.
+    """
+    check_factor(factor, model)
     limit = settings.max_result_megapixels()
     megapixels = height * width * factor**2 / 1e6
     if megapixels > limit:

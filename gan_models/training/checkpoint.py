@@ -27,6 +27,7 @@ def load(path: Path, parts: dict[str, Any]) -> int:
     for name, part in parts.items():
         part.load_state_dict(state[name])
     torch.set_rng_state(state["rng"])
-    if torch.cuda.device_count() == len(state.get("cuda_rng", ())):  # else another machine's
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
+    cuda_states = state.get("cuda_rng", [])
+    if torch.cuda.device_count() == len(cuda_states):  # else it is another machine's
+        torch.cuda.set_rng_state_all(cuda_states)
     return state["step"]
