@@ -27,7 +27,7 @@ def upscale(image: str, model: str = "sr-psnr-compact", factor: int = 4) -> Iter
     from gan_models.super_resolution import Upscaler, check_size  # brings PyTorch, so not before it is needed
 
     picture = decode(image)
-    check_size(*picture.shape[:2], factor)
+    check_size(*picture.shape[:2], factor, model)
     yield from ui.deliver(
         lambda: Upscaler.cached(model).steps(picture, factor=factor),
         picture,

@@ -101,6 +101,63 @@ def test_no_two_files_share_a_result(tmp_path):
     assert results == {"a.png.png": 4, "a.jpg.png": 5, "a.jpg.png.png": 6, "a.v2.png": 7, "b/a.png": 8}
 
 
+@pytest.mark.parametrize("output", ["", "cat.png", "new.png", "../link", "../link/cat.png"])
+def test_the_original_is_never_overwritten(tmp_path, capsys, output):
+    original = write(tmp_path / "photos" / "cat.png")
+    before = original.read_bytes()
+    (tmp_path / "link").symlink_to("photos")
+    (tmp_path / "photos" / "new.png").symlink_to("cat.png")
+    assert run("upscale", original, "-o", tmp_path / "photos" / output) == 1
+    assert one_sentence(capsys.readouterr().err)
+    assert original.read_bytes() == before
+
+
+def test_no_picture_of_a_folder_is_overwritten(tmp_path, capsys):
+    originals = [write(tmp_path / "sub" / name) for name in ("a.png", "sub/a.png")]
+    before = [original.read_bytes() for original in originals]
+    assert run("upscale", tmp_path / "sub", "-o", tmp_path) == 1  # sub/sub/a.png would become sub/a.png
+    assert "would overwrite the original" in capsys.readouterr().err
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "a.png").symlink_to(originals[0])
+    assert run("upscale", tmp_path / "sub", "-o", tmp_path / "linked") == 1
+    assert one_sentence(capsys.readouterr().err)
+    assert [original.read_bytes() for original in originals] == before
+    assert files_below(tmp_path / "sub") == {"a.png", "sub/a.png"}
+
+
+def test_a_folder_enlarged_twice_does_not_enlarge_its_results(tmp_path, monkeypatch):
+    for name in ("a.png", "deep/b.png"):
+        write(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path)
+    for output in ("in/large", "in/large", tmp_path / "in" / "deep" / ".." / "large"):
+        assert run("upscale", "in", "-o", output) == 0
+        assert files_below(tmp_path / "in") == {"a.png", "deep/b.png", "large/a.png", "large/deep/b.png"}
+        assert size_of(tmp_path / "in" / "large" / "a.png") == (48, 36)
+
+
+def test_a_folder_inside_the_output_is_read(tmp_path):
+    write(tmp_path / "out" / "in" / "a.png")
+    assert run("upscale", tmp_path / "out" / "in", "-o", tmp_path / "out") == 0
+    assert size_of(tmp_path / "out" / "a.png") == (48, 36)
+
+
+def test_a_folder_of_nothing_but_results_is_told(tmp_path, capsys):
+    write(tmp_path / "in" / "large" / "a.png")
+    assert run("upscale", tmp_path / "in", "-o", tmp_path / "in" / "large") == 1
+    assert one_sentence(capsys.readouterr().err)
+    assert files_below(tmp_path / "in") == {"large/a.png"}
+
+
+def test_a_factor_beyond_the_weights_is_told_before_they_are_loaded(tmp_path, capsys):
+    folder = tmp_path / "weights"
+    embed(folder, "twofold", "gan_models.super_resolution.network:CompactSRResNet", num_feat=2, num_block=1, scale=2)
+    picture = write(tmp_path / "a.png")
+    assert run("upscale", picture, "-o", tmp_path / "b.png", "--model", "twofold", "--factor", 2) == 0
+    (folder / "twofold.safetensors").unlink()
+    assert run("upscale", picture, "-o", tmp_path / "c.png", "--model", "twofold") == 1
+    assert capsys.readouterr().err == "These weights enlarge 2 times at most; choose ×2.\n"
+
+
 def test_files_that_fail_are_named_and_the_others_done(tmp_path, capsys):
     for name in ("a.png", "z.png"):
         write(tmp_path / "in" / name)

@@ -6,7 +6,7 @@ from torch import nn
 
 
 class Enlarger(nn.Module):
-    """What every network here is: it maps N×3×H×W in [0, 1] to N×3×(scale·H)×(scale·W), about [0, 1].
+    """A network that maps N×3×H×W in [0, 1] to N×3×(scale·H)×(scale·W), about [0, 1].
 
     Attributes:
         scale: How many times larger the result is.
@@ -17,8 +17,10 @@ class Enlarger(nn.Module):
     receptive_radius: int
 
     def probe(self) -> torch.Tensor:
-        """Return what becomes of a small grey picture, to check loaded weights."""
-        return self(next(self.parameters()).new_full((1, 3, 8, 8), 0.5))
+        """Return what becomes of an 8×8 ramp from black to white, to check loaded weights."""
+        like = next(self.parameters())
+        ramp = torch.linspace(0, 1, 64, device=like.device, dtype=like.dtype)
+        return self(ramp.view(1, 1, 8, 8).expand(1, 3, 8, 8))
 
 
 class ResidualBlock(nn.Module):

@@ -22,9 +22,9 @@ PREVIEW_SIDE = 768
 class Upscaler(runtime.Backend):
     """Single-image super-resolution: SRResNet and SRGAN (Ledig et al. 2017), Real-ESRGAN (Wang et al. 2021).
 
-    The picture goes through the network in overlapping tiles. Tiles of all networks but RRDBNet see everything
-    that their pixels depend on, so that the seams are exact. RRDBNet's are approximate: its far larger reach is cut
-    off at `MAX_OVERLAP` pixels, and what differs from tile to tile is blended.
+    The picture goes through the network in overlapping tiles. At their published sizes all networks but RRDBNet
+    see everything in a tile that its pixels depend on, so that the seams are exact. RRDBNet's are approximate: its
+    far larger reach is cut off at `MAX_OVERLAP` pixels, and what differs from tile to tile is blended.
 
     Args:
         weights: A registered model of the task "super-resolution".

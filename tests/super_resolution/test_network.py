@@ -255,6 +255,30 @@ def test_receptive_radius_of_the_full_sizes():
         assert RRDBNet(scale=2).receptive_radius == 698
 
 
+# --- The probe
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_probe_enlarges_and_finds_broken_weights(name):
+    network = small(name)
+    healthy = network.probe()
+    assert healthy.shape == (1, 3, 8 * network.scale, 8 * network.scale)
+    assert healthy.isfinite().all()
+    for parameter in network.parameters():
+        before = parameter.flatten()[0].clone()
+        parameter.flatten()[0] = torch.nan
+        assert not network.probe().isfinite().all()
+        parameter.flatten()[0] = before
+    assert torch.equal(network.probe(), healthy)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_probe_runs_where_the_network_is(name):
+    network = SMALL[name]().to("meta", torch.bfloat16)
+    probed = network.probe()
+    assert (probed.device.type, probed.dtype) == ("meta", torch.bfloat16)
+
+
 # --- The discriminator
 
 

@@ -1,3 +1,5 @@
+import inspect
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +14,7 @@ from gan_models.super_resolution import training
 from gan_models.super_resolution.network import CompactSRResNet, Discriminator
 from tests.tiny_models import embed
 
+CARDS = registry.REGISTRY.parent
 SMALL = {"batch_size": 2, "patch": 8}
 
 
@@ -175,6 +178,19 @@ def test_the_seed_decides_where_the_discriminator_begins(data, start, tmp_path, 
         finish(training.train_gan(data, tmp_path / "out", start=start, steps=1, seed=seed, **SMALL))
     assert same(made[0], made[1])
     assert not same(made[0], made[2])
+
+
+@pytest.mark.parametrize(
+    ("train", "name"), [(training.train_psnr, "sr-psnr-compact"), (training.train_gan, "sr-gan-compact")]
+)
+def test_the_command_in_the_card_trains_as_the_card_says(train, name):
+    card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
+    command = re.search(r"^ +python -m gan_models train .*$", card, re.MULTILINE)[0]
+    assert "--steps" not in command
+    steps, batch_size, patch = re.search(r"([\d,]+)\s+steps of (\d+) patches of (\d+)×", card).groups()
+    defaults = {key: value.default for key, value in inspect.signature(train).parameters.items()}
+    assert defaults["steps"] == int(steps.replace(",", ""))
+    assert (defaults["batch_size"], defaults["patch"]) == (int(batch_size), int(patch))
 
 
 # --- Patches

@@ -12,7 +12,8 @@ import torch
 
 from gan_models import runtime
 from gan_models.checkpoints import registry
-from gan_models.super_resolution import Upscaler, check_size
+from gan_models.images.tiling import smallest_tile
+from gan_models.super_resolution import Upscaler, check_factor, check_size
 from gan_models.super_resolution.upscale import PREVIEW_SIDE
 from tests.tiny_models import embed
 
@@ -21,10 +22,12 @@ NETWORKS = "gan_models.super_resolution.network"
 
 @pytest.fixture(autouse=True)
 def weights(tmp_path, monkeypatch):
-    """Register three small networks in place of the real ones."""
+    """Register small networks in place of the real ones."""
     embed(tmp_path, "tiny", f"{NETWORKS}:CompactSRResNet", num_feat=4, num_block=1)
     embed(tmp_path, "tiny-x2", f"{NETWORKS}:CompactSRResNet", num_feat=4, num_block=1, scale=2)
     embed(tmp_path, "folding-x2", f"{NETWORKS}:RRDBNet", num_feat=4, num_block=1, num_grow_ch=2, scale=2)
+    for kind in ("SRResNet", "MSRResNet", "RRDBNet"):
+        embed(tmp_path, kind, f"{NETWORKS}:{kind}", num_feat=2)
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
     monkeypatch.setattr(runtime, "_cpu_has_bfloat16", lambda: False)  # random weights draw no small correction
 
@@ -148,10 +151,17 @@ def test_tiles_leave_no_trace_on_odd_sizes(upscaler, size):
 def test_tiles_of_networks_that_fold_pixels_fit_together():
     folding = Upscaler("folding-x2", "cpu")
     image = picture(151, 133)
-    folding.tile, folding.overlap = 400, 38
+    folding.tile = 400
     whole = folding(image, factor=2)
     folding.tile = 96
     assert difference(folding(image, factor=2), whole) <= 1
+
+
+@pytest.mark.parametrize(("name", "exact"), [("SRResNet", True), ("MSRResNet", True), ("RRDBNet", False)])
+def test_tiles_see_all_that_matters_as_the_docstring_says(name, exact):
+    upscaler = Upscaler(name, "cpu")
+    assert (upscaler.overlap == upscaler.network.receptive_radius) == exact
+    assert upscaler.tile // 2 >= smallest_tile(upscaler.overlap)  # short memory leaves room for a second attempt
 
 
 # --- Steps
@@ -329,6 +339,37 @@ def test_other_errors_are_not_taken_for_short_memory(upscaler):
 # --- What is refused
 
 
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (np.zeros((8, 8), np.uint8), "uint8 of shape (8, 8)"),
+        (np.zeros((8, 8, 1), np.uint8), "uint8 of shape (8, 8, 1)"),
+        (np.zeros((8, 8, 2), np.uint8), "uint8 of shape (8, 8, 2)"),
+        (np.zeros((8, 8, 5), np.uint8), "uint8 of shape (8, 8, 5)"),
+        (np.zeros((1, 8, 8, 3), np.uint8), "uint8 of shape (1, 8, 8, 3)"),
+        (np.zeros((0, 8, 3), np.uint8), "uint8 of shape (0, 8, 3)"),
+        (np.zeros((8, 0, 4), np.uint8), "uint8 of shape (8, 0, 4)"),
+        (np.zeros((8, 8, 3), np.float32), "float32 of shape (8, 8, 3)"),
+        ([[[0, 0, 0]]], "list"),
+        (None, "NoneType"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_picture_is_refused_before_work_starts(upscaler, image, found):
+    sentence = f"A picture is an array, H×W×3 or H×W×4 uint8, with at least one pixel; this is {found}."
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        upscaler.steps(image)
+
+
+def test_all_else_is_refused_before_work_starts_too(upscaler):
+    with pytest.raises(ValueError, match="must be 2 or 4"):
+        upscaler.steps(picture(8, 8), factor=3)
+    with pytest.raises(ValueError, match="6400 megapixels"):
+        upscaler.steps(np.broadcast_to(np.uint8(7), (20_000, 20_000, 3)))
+    with pytest.raises(ValueError, match="2 times at most"):
+        Upscaler("tiny-x2", "cpu").steps(picture(8, 8), factor=4)
+
+
 @pytest.mark.parametrize("factor", [0, 1, 3, 8, -2, None])
 def test_other_factors_are_refused(upscaler, factor):
     with pytest.raises(ValueError, match=f"must be 2 or 4, not {factor}"):
@@ -342,7 +383,27 @@ def test_weights_for_two_times_refuse_four():
         twofold(picture(8, 8), factor=4)
 
 
+@pytest.mark.parametrize("name", ["tiny-x2", "folding-x2"])
+def test_a_factor_beyond_the_weights_is_refused_without_loading_them(tmp_path, name):
+    (tmp_path / f"{name}.safetensors").unlink()
+    sentence = r"^These weights enlarge 2 times at most; choose ×2\.$"
+    with pytest.raises(ValueError, match=sentence):
+        check_size(8, 8, 4, name)
+    with pytest.raises(ValueError, match=sentence):
+        check_factor(4, name)
+    check_size(8, 8, 2, name)
+
+
+@pytest.mark.parametrize("name", ["tiny", "SRResNet"])
+def test_weights_that_name_no_scale_enlarge_four_times(name):
+    assert "scale" not in registry.get(name).config
+    for factor in (2, 4):
+        check_size(8, 8, factor, name)
+
+
 def test_unknown_weights_are_refused():
+    with pytest.raises(ValueError, match="“nonsense”"):
+        check_size(8, 8, 4, "nonsense")
     with pytest.raises(ValueError, match="“nonsense”"):
         Upscaler("nonsense", "cpu")
 
