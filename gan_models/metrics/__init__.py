@@ -3,6 +3,7 @@
 from gan_models.metrics.fid import fid, kid
 from gan_models.metrics.luma import luma, luma_psnr, luma_ssim
 from gan_models.metrics.psnr import psnr
+from gan_models.metrics.sifid import sifid
 from gan_models.metrics.ssim import ssim
 
-__all__ = ["fid", "kid", "luma", "luma_psnr", "luma_ssim", "psnr", "ssim"]
+__all__ = ["fid", "kid", "luma", "luma_psnr", "luma_ssim", "psnr", "sifid", "ssim"]

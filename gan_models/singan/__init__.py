@@ -1,0 +1,1 @@
+"""SinGAN: a generative model of a single picture."""
