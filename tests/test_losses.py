@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_models.features.network import VGG
-from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss
+from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss, gradient_penalty
 
 
 @pytest.fixture
@@ -67,3 +67,32 @@ def test_losses_of_a_sure_discriminator_stay_finite():
     assert generator_loss(-sure).item() == pytest.approx(1e4)
     assert discriminator_loss(sure, -sure).item() == 0
     assert discriminator_loss(-sure, sure).item() == pytest.approx(2e4)
+
+
+def test_the_gradient_penalty_of_a_linear_critic():
+    """Its gradient is its weights everywhere: 2 at each pixel of one channel, so (2 - 1)²."""
+    real, fake = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
+    weight = torch.tensor([2.0, 0, 0]).view(1, 3, 1, 1).requires_grad_()
+    penalty = gradient_penalty(lambda x: (x * weight).sum(1), real, fake)
+    assert penalty.item() == pytest.approx(1)
+    penalty.backward()
+    assert weight.grad.flatten().tolist() == pytest.approx([2, 0, 0])
+
+
+def test_the_gradient_penalty_is_taken_between_the_pictures():
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach())
+        return x.square().sum(1)
+
+    real, fake = torch.zeros(64, 1, 2, 2), torch.ones(64, 1, 2, 2)
+    gradient_penalty(critic, real, fake, torch.Generator().manual_seed(0))
+    shares = seen[0][:, 0, 0, 0]
+    assert (seen[0] == shares.view(-1, 1, 1, 1)).all()
+    assert shares.min() < 0.1
+    assert shares.max() > 0.9
+    again = torch.Generator().manual_seed(0)
+    assert gradient_penalty(critic, real, fake, again).item() == gradient_penalty(
+        critic, real, fake, torch.Generator().manual_seed(0)
+    )
