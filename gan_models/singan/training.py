@@ -156,19 +156,26 @@ class Training:
 
     def iterate(self) -> dict[str, float]:
         """Take one iteration and return its losses; move on to the next scale after the last one."""
-        preset = self.preset
-        rate = LEARNING_RATE * (DECAY if self.iteration >= DECAY_AT * preset.iterations else 1)
+        self.set_rate()
+        for _ in range(self.preset.steps):
+            losses = self._step(self.iteration % self.preset.penalty_every == 0)
+        self.advance()
+        return losses
+
+    def set_rate(self) -> None:
+        """Set the learning rate of this iteration."""
+        decayed = self.iteration >= DECAY_AT * self.preset.iterations
         for optimizer in (self.g_optimizer, self.d_optimizer):
-            optimizer.param_groups[0]["lr"] = rate
-        for _ in range(preset.steps):
-            losses = self._step(self.iteration % preset.penalty_every == 0)
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (DECAY if decayed else 1)
+
+    def advance(self) -> None:
+        """Count an iteration; after the last one of a scale, move on to the next."""
         self.iteration += 1
-        if self.iteration == preset.iterations:
+        if self.iteration == self.preset.iterations:
             self.generator.requires_grad_(False)
             self.scale, self.iteration = self.scale + 1, 0
             if self.scale < len(self.model.sizes):
                 self._begin_scale()
-        return losses
 
     def _step(self, penalize: bool) -> dict[str, float]:
         chosen = torch.randint(len(self.bank), (), generator=self.rng)
