@@ -3,14 +3,17 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from gan_models.checkpoints import registry
 from gan_models.checkpoints.errors import WeightsError
 from gan_models.checkpoints.registry import Model
+
+FROM_ROSINALITY = "gan_models.stylegan2.convert:from_rosinality"  # named as in the registry: no family is imported
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -28,10 +31,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     action.add_argument("names", nargs="+", metavar="NAME")
     action.set_defaults(run=fetch)
 
-    action = actions.add_parser("convert", help="turn PyTorch or safetensors weights into safetensors")
-    action.add_argument("source", type=Path, metavar="SOURCE", help="a .safetensors, .pth or .pt file")
+    action = actions.add_parser(
+        "convert",
+        help="turn PyTorch, NVIDIA or safetensors weights into safetensors",
+        description="Turn weights into safetensors. Of NVIDIA's pickles G_ema is kept, with the arguments of "
+        "its constructor; generators of rosinality/stylegan2-pytorch get NVIDIA's names, unless --unwrap is given.",
+    )
+    action.add_argument("source", type=Path, metavar="SOURCE", help="a .safetensors, .pth, .pt or .pkl file")
     action.add_argument("target", type=Path, metavar="DEST", help="the .safetensors file to write")
-    action.add_argument("--unwrap", metavar="KEY", help="where the state dict lies in SOURCE")
+    action.add_argument("--unwrap", metavar="KEY", help="where the weights lie in SOURCE")
     action.add_argument("--full", action="store_true", help="keep the precision; default: half")
     action.set_defaults(run=convert)
 
@@ -104,24 +112,39 @@ def convert(options: argparse.Namespace) -> int:
     from safetensors import SafetensorError
     from torch import Tensor
 
-    from gan_models.checkpoints.loading import load_state_dict_file
     from gan_models.checkpoints.save import save_full, save_half
 
     if options.target.suffix != ".safetensors":
         raise WeightsError(f"The name of the file to write must end in .safetensors, unlike {options.target}.")
-    format = "safetensors" if options.source.suffix == ".safetensors" else "state-dict"
-    unwrap = [options.unwrap] if options.unwrap else []
-    state = load_state_dict_file(options.source, format, unwrap)
+    state, about = _weights_in(options.source, [options.unwrap] if options.unwrap else [])
     if others := [key for key, value in state.items() if not isinstance(value, Tensor)]:
         keys = ", ".join(others[:8])
         raise WeightsError(f"{options.source} holds more than tensors; choose with --unwrap among {keys}.")
     save = save_full if options.full else save_half
     try:
-        digest = save(state, options.target, {"converted_from": options.source.name})
+        digest = save(state, options.target, {"converted_from": options.source.name} | about)
     except (OSError, SafetensorError) as problem:
         raise WeightsError(f"{options.target} can't be written: {problem}.") from None
     print(f"{options.target}: {options.target.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
     return 0
+
+
+def _weights_in(source: Path, unwrap: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the state dict in a file, by the names that the networks here have, and what else is worth keeping."""
+    from gan_models.checkpoints import loading
+
+    if source.suffix == ".pkl":
+        record = loading.load_record(source, unwrap)
+        return record.state_dict, {"class_name": record.class_name, "kwargs": json.dumps(record.kwargs)}
+    format = "safetensors" if source.suffix == ".safetensors" else "state-dict"
+    state = loading.load_state_dict_file(source, format, unwrap)
+    generator = state.get("g_ema", state)
+    if not unwrap and isinstance(generator, Mapping) and "input.input" in generator:
+        try:
+            return loading.converted(FROM_ROSINALITY, state), {}
+        except WeightsError as problem:
+            raise WeightsError(f"“{source.name}” can't be converted: {problem}") from None
+    return state, {}
 
 
 def _each(models: list[Model], action: Callable[[Model], None]) -> int:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from gan_models.checkpoints import hub, registry
+from gan_models.checkpoints import hub, registry, safe_pickle
 from gan_models.checkpoints.errors import WeightsError
 from gan_models.checkpoints.registry import Model
 from gan_models.runtime import check_wanted, pick_device
@@ -80,6 +80,36 @@ def load_state_dict_file(path: Path, format: str, unwrap: Sequence[str] = ()) ->
     return dict(content)
 
 
+def load_record(path: Path, unwrap: Sequence[str] = ()) -> safe_pickle.Record:
+    """Return one network of a pickle of NVIDIA's: the first of `unwrap`, by default "G_ema", that is there.
+
+    Raises:
+        WeightsError: None of them is there, or the file can't be read safely.
+    """
+    records, wanted = safe_pickle.read(path), unwrap or ("G_ema",)
+    for name in wanted:
+        if name in records:
+            return records[name]
+    there = textwrap.shorten(", ".join(records), 100, placeholder=" …")
+    raise WeightsError(f"“{path.name}” holds no {' or '.join(wanted)}, but {there}.")
+
+
+def converted(convert: str, content: Any) -> Any:
+    """Return what the function `convert`, "module:name", makes of a file's content.
+
+    Raises:
+        WeightsError: It stumbles over what it finds.
+    """
+    try:
+        return _imported(convert)(content)
+    except WeightsError:
+        raise
+    except KeyError as problem:
+        raise WeightsError(f"the parameter {problem} is missing.") from None
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError):
+        raise WeightsError("its parameters are not those of the layout that it is converted from.") from None
+
+
 def _globals(path: Path) -> list[str]:
     """Return what a bare pickle would import, by reading its instructions and following none of them."""
     strings, found = [], []
@@ -110,10 +140,25 @@ def _read(model: Model, file: Path) -> nn.Module | np.ndarray | Path:
         return file
     if model.format == "npy":
         return _read_array(file)
-    network = _imported(model.network)(**model.config)
-    state = load_state_dict_file(file, model.format, model.unwrap)
-    _fit(network, state, model.convert)
+    if model.format == "nvidia-pickle":
+        network = _from_record(model, load_record(file, model.unwrap))
+    else:
+        network = _imported(model.network)(**model.config)
+        state = load_state_dict_file(file, model.format, model.unwrap)
+        _fit(network, state, model.convert)
     return network.eval().requires_grad_(False)
+
+
+def _from_record(model: Model, record: safe_pickle.Record) -> nn.Module:
+    """Build the network that a record describes; arguments in the registry count more than the record's own."""
+    config, state = converted(model.convert, record) if model.convert else ({}, record.state_dict)
+    try:
+        with torch.device("meta"):  # sizes that a file claims take no memory before they are known to fit its tensors
+            network = _imported(model.network)(**config | model.config)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        raise WeightsError(f"its settings describe no {model.network.partition(':')[2]}.") from None
+    _fit(network, state, assign=True)
+    return network.float()
 
 
 def _read_array(file: Path) -> np.ndarray:
@@ -123,13 +168,11 @@ def _read_array(file: Path) -> np.ndarray:
         raise WeightsError(f"“{file.name}” is damaged or not a plain array.") from None
 
 
-def _fit(network: nn.Module, state: dict[str, Any], convert: str | None) -> None:
-    """Load `state` into `network` strictly. Half-precision weights become float32, as the network's own are."""
+def _fit(network: nn.Module, state: dict[str, Any], convert: str | None = None, *, assign: bool = False) -> None:
+    """Load `state` into `network` strictly: copied, so that half precision becomes the network's own, or assigned."""
+    state = converted(convert, state) if convert else state
     try:
-        state = _imported(convert)(state) if convert else state
-        network.load_state_dict(state, strict=True)
-    except KeyError as problem:
-        raise WeightsError(f"the parameter {problem} is missing.") from None
+        network.load_state_dict(state, strict=True, assign=assign)
     except RuntimeError as problem:
         details = textwrap.shorten(str(problem).partition("\n")[2] or str(problem), 200, placeholder=" …")
         raise WeightsError(f"they do not fit the network, {details}") from None

@@ -7,7 +7,7 @@ Each table of the file is a model, under the name by which everything else calls
     task = "super-resolution"           # the first embedded model of a task is its default
     network = "gan_models.super_resolution.network:SRResNet"  # not for the formats onnx and npy
     config = { num_feat = 48 }          # the network's constructor arguments; optional
-    format = "safetensors"              # or "state-dict" (PyTorch's own), "onnx", "npy"
+    format = "safetensors"              # or "state-dict" (PyTorch's own), "nvidia-pickle", "onnx", "npy"
     licence = "MIT"
     size_mb = 0.7                       # of the file, in millions of bytes
 
@@ -20,8 +20,10 @@ Optional:
 
     sha256 = "…"                        # of the file, 64 hexadecimal digits
     card = "compact.md"                 # model card, beside the registry
-    unwrap = ["params_ema", "params"]   # keys under which the state dict may lie; the first that is there counts
-    convert = "gan_models.x:convert"    # function from the file's state dict to the network's
+    unwrap = ["params_ema", "params"]   # keys under which the state dict may lie; the first that is there counts;
+                                        # for nvidia-pickle by default "G_ema"
+    convert = "gan_models.x:convert"    # function from the file's state dict to the network's; for nvidia-pickle
+                                        # from the `safe_pickle.Record` to the network's arguments and state dict
     note = "Faces only."                # what a visitor should know
 """
 
@@ -34,7 +36,7 @@ from typing import Any
 
 REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
 KINDS = {"config": dict, "hub": dict, "unwrap": list, "size_mb": (int, float)}  # all other keys: str
-NETWORK_FORMATS = ("safetensors", "state-dict")
+NETWORK_FORMATS = ("safetensors", "state-dict", "nvidia-pickle")
 FORMATS = (*NETWORK_FORMATS, "onnx", "npy")
 
 

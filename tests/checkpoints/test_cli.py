@@ -2,12 +2,16 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gan_models.__main__ import main
 from gan_models.checkpoints import hub
+from gan_models.stylegan2.convert import from_rosinality
 from tests.checkpoints.conftest import FILE, REPO, tiny_bytes
+from tests.checkpoints.nvidia import Persistent, persistent, pickled
 from tests.checkpoints.tiny import Tiny
+from tests.stylegan2 import rosinality
 
 
 def test_list_shows_a_table(embed, register, capsys):
@@ -99,6 +103,61 @@ def test_convert_from_safetensors(tmp_path):
     save_file(Tiny().state_dict(), tmp_path / "x.safetensors")
     assert main(["weights", "convert", str(tmp_path / "x.safetensors"), str(tmp_path / "y.safetensors")]) == 0
     assert load_file(tmp_path / "y.safetensors")["layer.weight"].dtype == torch.float16
+
+
+@pytest.mark.parametrize(("flags", "width"), [([], 4), (["--unwrap", "D"], 6)])
+def test_convert_from_a_pickle_of_nvidias(tmp_path, flags, width):
+    networks = {"G_ema": Tiny(4), "D": Tiny(6)}
+    entries = {name: persistent(network, width=network.layer.in_features) for name, network in networks.items()}
+    (tmp_path / "x.pkl").write_bytes(pickled(entries))
+    source, target = tmp_path / "x.pkl", tmp_path / "x.safetensors"
+    assert main(["weights", "convert", str(source), str(target), "--full", *flags]) == 0
+    state = next(network for network in networks.values() if network.layer.in_features == width).state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in load_file(target).items())
+    with safe_open(target, "pt") as opened:
+        about = opened.metadata()
+    assert json.loads(about.pop("kwargs")) == {"width": width}
+    assert about == {"converted_from": "x.pkl", "class_name": "Tiny"}
+
+
+def test_convert_from_rosinalitys_layout(tmp_path):
+    content = rosinality.checkpoint()
+    for name, held in {"whole": content, "bare": content["g_ema"]}.items():
+        torch.save(held, tmp_path / "x.pt")
+        target = tmp_path / f"{name}.safetensors"
+        assert main(["weights", "convert", str(tmp_path / "x.pt"), str(target), "--full"]) == 0
+        expected = from_rosinality(held)
+        saved = load_file(target)
+        assert saved.keys() == expected.keys()
+        assert all(torch.equal(value, expected[key]) for key, value in saved.items())
+    torch.save(content, tmp_path / "x.pt")
+    target = tmp_path / "as-is.safetensors"
+    assert main(["weights", "convert", str(tmp_path / "x.pt"), str(target), "--unwrap", "g_ema"]) == 0
+    assert load_file(target).keys() == content["g_ema"].keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"G": persistent(Tiny())}, "“x.pkl” holds no G_ema, but G."),
+        ({"G_ema": Persistent("G", {"f": print})}, "“x.pkl” asks for builtins.print, which is never run."),
+        (None, "There is no file "),
+    ],
+)
+def test_convert_says_what_is_wrong_with_a_pickle(tmp_path, capsys, content, problem):
+    if content is not None:
+        (tmp_path / "x.pkl").write_bytes(pickled(content))
+    assert main(["weights", "convert", str(tmp_path / "x.pkl"), str(tmp_path / "x.safetensors")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert problem in line
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_convert_says_what_rosinalitys_layout_lacks(tmp_path, capsys):
+    torch.save({"g_ema": {"input.input": torch.ones(1, 2, 4, 4)}}, tmp_path / "x.pt")
+    assert main(["weights", "convert", str(tmp_path / "x.pt"), str(tmp_path / "x.safetensors")]) == 1
+    expected = "“x.pt” can't be converted: the parameter 'conv1.conv.modulation.weight' is missing.\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ from safetensors.torch import load_file, save
 from gan_models import checkpoints
 from gan_models.checkpoints import WeightsError, hub, loading
 from gan_models.checkpoints.save import save_full, save_half
+from gan_models.stylegan2.network import Generator
 from tests.checkpoints.conftest import FILE, REPO, tiny_bytes
+from tests.checkpoints.nvidia import Persistent, persistent, pickled, snapshot
 from tests.checkpoints.tiny import Tiny
+from tests.stylegan2 import rosinality
 
 
 class Hostile:
@@ -156,6 +159,111 @@ def test_a_hostile_pickle_is_refused_by_name_and_not_run(server, register, tmp_p
     with pytest.raises(WeightsError, match=rf"“model.safetensors” asks for {os.system.__module__}.system, which is"):
         checkpoints.load("tiny", "cpu")
     assert not trace.exists()
+    assert not hub.ready(model)
+
+
+def generator(**changes) -> tuple[dict, Generator]:
+    """Return a small generator, and NVIDIA's names for what its constructor was given."""
+    synthesis = {"channel_base": 64, "channel_max": 6}
+    sizes = {"z_dim": 5, "c_dim": 0, "w_dim": 6, "img_resolution": 16, "img_channels": 3}
+    torch.manual_seed(0)
+    network = Generator(**sizes, **synthesis, num_mapping_layers=2)
+    return {**sizes, "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": synthesis} | changes, network.eval()
+
+
+def register_pickle(server, register, content: bytes, **changes):
+    server.add(REPO, FILE, content)
+    converter = {"convert": "gan_models.stylegan2.convert:from_nvidia"}
+    network = "gan_models.stylegan2.network:Generator"
+    return register(**{"format": "nvidia-pickle", "network": network} | converter | changes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_pickle_of_nvidias_says_itself_how_large_its_network_is(server, register, dtype):
+    kwargs, network = generator()
+    register_pickle(server, register, pickled(snapshot(network.to(dtype), **kwargs)))
+    loaded = checkpoints.load("tiny", "cpu")
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    assert_equal_weights(loaded, {name: value.float() for name, value in network.state_dict().items()})
+    z = torch.ones(2, 5)
+    assert torch.equal(loaded(z, noise_mode="const"), network.float()(z, noise_mode="const"))
+
+
+def test_the_registry_can_overrule_what_a_pickle_says(server, register):
+    kwargs, network = generator()
+    register_pickle(server, register, pickled(snapshot(network, **kwargs)), config={"conv_clamp": 256.0})
+    assert checkpoints.load("tiny", "cpu").synthesis.b16.conv0.clamp == 256
+
+
+def test_another_network_of_a_pickle_needs_no_converter(server, register):
+    content = pickled({"other": persistent(Tiny(5)), "G_ema": persistent(Tiny(4))})
+    settings = {"convert": None, "network": "tests.checkpoints.tiny:Tiny"}
+    register_pickle(server, register, content, unwrap=["first", "other"], config={"width": 5}, **settings)
+    assert checkpoints.load("tiny", "cpu").layer.in_features == 5
+    register_pickle(server, register, content, unwrap=["first", "second"], **settings)
+    with pytest.raises(WeightsError, match="holds no first or second, but other, G_ema; the file was moved aside"):
+        checkpoints.load("tiny", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"img_resolution": 2**15, "synthesis_kwargs": {"channel_base": 2**40}}, "do not fit the network"),
+        ({"img_resolution": 2**40}, "its settings describe no Generator"),
+        ({"z_dim": 2**40}, "size mismatch for mapping.fc0.weight"),
+        ({"z_dim": "many"}, "its settings describe no Generator"),
+        ({"img_resolution": 15}, "its settings describe no Generator"),
+        ({"mapping_kwargs": 3}, "its parameters are not those of the layout"),
+        ({"synthesis_kwargs": {"architecture": "resnet"}}, "do not fit the network"),
+    ],
+)
+def test_pickles_that_lie_about_their_network_are_moved_aside(server, register, cache, changes, problem):
+    kwargs, network = generator(**changes)
+    model = register_pickle(server, register, pickled(snapshot(network, **kwargs)))
+    with pytest.raises(
+        WeightsError, match=f"^The weights “tiny” can't be used: .*{problem}.* moved aside.$"
+    ) as error:
+        checkpoints.load("tiny", "cpu")
+    assert "\n" not in str(error.value)
+    assert not hub.ready(model)
+
+
+def test_a_pickle_without_the_sizes_is_moved_aside(server, register):
+    model = register_pickle(server, register, pickled(snapshot(generator()[1])))
+    with pytest.raises(WeightsError, match="the parameter 'z_dim' is missing; the file was moved aside"):
+        checkpoints.load("tiny", "cpu")
+    assert not hub.ready(model)
+
+
+def test_a_hostile_pickle_of_networks_is_refused_by_name_and_not_run(server, register, tmp_path):
+    trace = tmp_path / "trace"
+    content = pickled({"G_ema": Persistent("Generator", {"hook": Hostile(f"touch {trace}")})})
+    model = register_pickle(server, register, content)
+    with pytest.raises(WeightsError, match=rf"“model.safetensors” asks for {os.system.__module__}.system, which is"):
+        checkpoints.load("tiny", "cpu")
+    assert not trace.exists()
+    assert not hub.ready(model)
+
+
+def test_rosinalitys_checkpoints_load_whole(server, register):
+    content = rosinality.checkpoint()
+    server.add(REPO, FILE, torch_bytes(content | {"args": {"size": 32}}))
+    network, convert = "gan_models.stylegan2.network:Generator", "gan_models.stylegan2.convert:from_rosinality"
+    register(format="state-dict", network=network, convert=convert, config=rosinality.CONFIG)
+    loaded = checkpoints.load("tiny", "cpu")
+    z = torch.ones(1, rosinality.WIDTH)
+    expected = rosinality.Formula(content)(z, 0.5).float()
+    torch.testing.assert_close(loaded(z, None, 0.5, noise_mode="const"), expected, rtol=0, atol=1e-5)
+
+
+def test_a_checkpoint_that_is_not_quite_rosinalitys_is_moved_aside(server, register):
+    content = rosinality.checkpoint()
+    content["g_ema"]["conv1.noise.weight"] = torch.ones(2)
+    server.add(REPO, FILE, torch_bytes(content))
+    model = register(format="state-dict", convert="gan_models.stylegan2.convert:from_rosinality")
+    with pytest.raises(WeightsError, match="its parameters are not those of the layout that it is converted from"):
+        checkpoints.load("tiny", "cpu")
     assert not hub.ready(model)
 
 

@@ -76,7 +76,7 @@ def test_embedded_models_say_so(register):
         ({"file": "a.safetensors"}, "needs the sha256"),
         ({"file": "../a.safetensors", "sha256": SHA}, "beside the registry"),
         ({"sha256": "ABC"}, "not 64 lower-case"),
-        ({"format": "nvidia-pickle"}, "format “nvidia-pickle”, which is none of"),
+        ({"format": "tensorflow"}, "format “tensorflow”, which is none of"),
         ({"network": None}, "must name a network exactly if"),
         ({"format": "npy"}, "must name a network exactly if"),
         ({"network": "somewhere.Net"}, "network as module:name"),
