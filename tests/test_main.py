@@ -342,7 +342,7 @@ def test_a_film_is_made(tmp_path):
         (("--seed", "1", "--truncation", "2", "-o", "out"), "Truncation must be"),
         (("--seed", "1", "--film", "3", "-o", "film.mp4"), "at least two seeds"),
         (("--seed", "1,2", "--film", "3", "-o", "film.png"), "a film is a .mp4 file"),
-        (("--model", "other", "--seed", "1", "-o", "out"), "“other” draw no faces"),
+        (("--model", "other", "--seed", "1", "-o", "out"), "“other” are for super-resolution, not for faces"),
     ],
 )
 def test_wishes_for_faces_that_are_refused(tmp_path, monkeypatch, capsys, arguments, words):

@@ -98,15 +98,17 @@ def models(task: str | None = None) -> list[Model]:
     return [model for model in known if task in (None, model.task)]
 
 
-def get(name: str) -> Model:
+def get(name: str, task: str | None = None) -> Model:
     """Return the model `name`.
 
     Raises:
-        ValueError: There is none; the message lists those that there are.
+        ValueError: There is none, and the message lists those that there are; or it is for another task than `task`.
     """
     known = {model.name: model for model in models()}
     if name not in known:
         raise ValueError(f"There is no model “{name}”; there are {', '.join(known)}.")
+    if task not in (None, known[name].task):
+        raise ValueError(f"The weights “{name}” are for {known[name].task}, not for {task}.")
     return known[name]
 
 

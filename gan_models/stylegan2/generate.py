@@ -44,9 +44,7 @@ class FaceGenerator(runtime.Backend):
     def __init__(self, weights: str | None = None, device: str | None = None):
         runtime.watch_layers()
         self.device = runtime.pick_device(device)
-        name = weights or self.DEFAULT
-        if registry.get(name).task != "faces":
-            raise ValueError(f"The weights “{name}” draw no faces.")
+        name = registry.get(weights or self.DEFAULT, task="faces").name
         self.network = checkpoints.load(name, str(self.device))
         self.network.to(memory_format=torch.channels_last)
 

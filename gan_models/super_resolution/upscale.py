@@ -40,7 +40,8 @@ class Upscaler(runtime.Backend):
     def __init__(self, weights: str | None = None, device: str | None = None):
         runtime.watch_layers()
         self.device = runtime.pick_device(device)
-        self.network = checkpoints.load(weights or self.DEFAULT, str(self.device))
+        name = registry.get(weights or self.DEFAULT, task="super-resolution").name
+        self.network = checkpoints.load(name, str(self.device))
         self.network.to(memory_format=torch.channels_last)
         # The compact networks draw a small correction of the interpolated picture, at the low resolution: they
         # take little memory and bear bfloat16. The others work at the full size, where 224 pixels become 896.

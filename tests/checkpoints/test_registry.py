@@ -114,3 +114,10 @@ def test_importing_the_package_is_light():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
     assert checkpoints.__all__ == ["Model", "WeightsError", "load"]
+
+
+def test_a_model_of_another_task_is_refused():
+    name = registry.default("super-resolution").name
+    assert registry.get(name, task="super-resolution").name == name
+    with pytest.raises(ValueError, match="are for super-resolution, not for faces"):
+        registry.get(name, task="faces")
