@@ -58,7 +58,7 @@ def quality(options: argparse.Namespace) -> None:
             yield np.stack([faces.draw(w).transpose(2, 0, 1) for w in styles])
 
     fakes = embed(drawn(), network)
-    print(f"| Set | Pictures | FID ({FEATURES}) | KID × 1000 ({FEATURES}) |")
+    print(f"| Set | Pictures | FID ({FEATURES}) | KID × 1000 ({FEATURES}, of 5000 each) |")
     print("| --- | --- | --- | --- |")
     for name, a, b in ((options.model, fakes, reals), ("two halves of the real set", first, second)):
         size = min(5000, len(a), len(b))  # the kernel matrix has size² entries

@@ -1,7 +1,7 @@
 """Parts that tabs share: picture input, weights picker, before/after, and the row that runs and cancels.
 
-A tab's function is a generator that ends in `yield from deliver(...)`; `run` puts it behind a button, under the
-API and among the MCP tools.
+A tab's function is a generator that ends in `yield from deliver(...)` or `stream(...)`; `run` puts it behind a
+button, under the API and among the MCP tools.
 """
 
 import functools
@@ -28,11 +28,25 @@ from gan_models.images.provenance import result_path, write_png
 from gan_models.runtime import Step, check_wanted, responsive
 
 log = logging.getLogger(__name__)
-written: set[str] = set()  # files that tabs wrote; the frame has Gradio delete them when they are an hour old
+
+
+class _Files(set[str]):
+    """Paths that tabs wrote, for Gradio to delete when they are an hour old.
+
+    Gradio goes through them in a thread of its own while others are added: so it gets a copy, of those still there.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        paths = self.copy()
+        there = [path for path in set.__iter__(paths) if Path(path).exists()]
+        self.difference_update(paths.difference(there))
+        return iter(there)
+
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DISPLAY_SIDE = 2048
 PREVIEW_SECONDS = 0.7
+written = _Files()
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -164,8 +178,12 @@ def before_after() -> Outputs:
     return Outputs((file, slider), status, _settings(), sent=file, send_row=send_row)
 
 
-def gallery(label: str, columns: int, file_label: str) -> Outputs:
-    """Add what a run that makes several pictures shows: a gallery, and a file besides them."""
+def gallery(label: str, columns: int, file_label: str, *, file_first: bool = False) -> Outputs:
+    """Add what a run that makes several pictures shows: a gallery, and a file besides them.
+
+    With `file_first` the file is the result, and sent elsewhere; else the gallery is, of which the picture that was
+    clicked last is sent, or the first one.
+    """
     pictures = gr.Gallery(
         label=label,
         columns=columns,
@@ -178,10 +196,12 @@ def gallery(label: str, columns: int, file_label: str) -> Outputs:
     )
     status = _status()
     send_row = gr.Row(elem_classes="send-row")
+    file = gr.File(label=file_label, interactive=False, elem_classes="result-file")
+    if file_first:
+        return Outputs((file, pictures), status, _settings(), sent=file, send_row=send_row)
     sent = gr.State()
     pictures.change(lambda shown: shown[0][0] if shown else None, pictures, sent, queue=False, **PRIVATE)
     pictures.select(_selected, pictures, sent, queue=False, **PRIVATE)
-    file = gr.File(label=file_label, interactive=False, elem_classes="result-file")
     return Outputs((pictures, file), status, _settings(), sent=sent, send_row=send_row)
 
 
@@ -370,9 +390,14 @@ def restore_settings(source: Picture, task: str, controls: dict[str, gr.componen
         record = (path and read_provenance(path)) or {}
         if record.get("task") != task:
             return [gr.skip()] * len(controls)
-        values = {**record["settings"], "model": record["weights"], "seed": record["seed"]}
+        values = {**record["settings"], "model": record["weights"]}
+        if record["seed"] is not None:
+            values["seed"] = record["seed"]
+        if not controls.keys() <= values.keys():
+            gr.Warning("This picture was made here, but in another way; its settings don't fit in here.")
+            return [gr.skip()] * len(controls)
         gr.Info("This picture was made here; its settings are restored.")
-        return [_restored(control, values.get(name)) for name, control in controls.items()]
+        return [_restored(control, values[name]) for name, control in controls.items()]
 
     source.upload(restore, source, list(controls.values()), **PRIVATE)
 
@@ -384,7 +409,7 @@ def _restored(control: gr.components.Component, value: Any) -> Any:
     elif isinstance(control, gr.Slider):
         fits = isinstance(value, int | float) and control.minimum <= value <= control.maximum
     else:
-        fits = isinstance(value, int | str)
+        fits = value is None or isinstance(value, int | str)
     return gr.update(value=value) if fits else gr.skip()
 
 
@@ -474,8 +499,9 @@ def _progress_text(step: Step, left: float | None) -> str:
 
 def _progress_bar(done: float, total: float, text: str) -> str:
     share = 100 * done / total if total else 0
+    now = f'aria-valuenow="{share:.0f}" ' if total else ""
     return (
-        f'<div class="progress" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" '
+        f'<div class="progress" role="progressbar" aria-label="Progress" {now}aria-valuemin="0" '
         f'aria-valuemax="100"><div style="width:{share:.1f}%"></div></div><p>{html.escape(text)}</p>'
     )
 

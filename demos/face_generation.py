@@ -1,7 +1,6 @@
 """Faces: people who do not exist, mixtures of two, films from one to the next."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -104,7 +103,9 @@ def mix_styles(
         styles = faces.mixed(*seeds, first=crossover, last=last_layer, truncation=truncation)
         for step in faces.steps(styles=styles):
             if step.result is None:
-                path = _save(step.preview, model, truncation=truncation, **settings)
+                mixture = step.index == 3
+                own = settings if mixture else {"seed": seeds[step.index - 1], "noise": "const"}
+                path = _save(step.preview, model, truncation=truncation, **own)
                 shown.append((path, captions[step.index - 1]))
                 yield step
         path = shown[-1][0]
@@ -155,7 +156,7 @@ def interpolate_faces(
 
 
 def _save(picture: np.ndarray, model: str, **settings: Any) -> str:
-    path = ui.new_file(f"{TASK}-{model}-{settings.get('seed') or 'face'}.png")
+    path = ui.new_file(f"{TASK}-{model}-{'face' if settings.get('seed') is None else settings['seed']}.png")
     write_png(path, picture, task=TASK, model=model, generated=True, **settings)
     return str(path)
 
@@ -190,7 +191,7 @@ def _build_generation(model: gr.Dropdown) -> ui.Outputs:
         with inputs:
             info = "A number, a list such as 1, 5, 20-23, or “random”."
             seed = gr.Textbox("1", label="Seed", info=info, max_length=200)
-            count = gr.Slider(1, 16, 8, step=1, label="Count", info="Faces from a single seed on.")
+            count = gr.Slider(1, 16, 8, step=1, precision=0, label="Count", info="Faces from a single seed on.")
             truncation = _truncation()
             with gr.Accordion("Advanced", open=False):
                 info = "Fine detail that is no part of the latent: the same each time, random, or none."
@@ -211,17 +212,19 @@ def _build_mixing(model: gr.Dropdown) -> ui.Outputs:
     columns = ui.two_columns("Gives a face the look of another one: some of its layers in place of the first's.")
     with columns as (inputs, outputs):
         with outputs:
-            pictures = ui.gallery("Both faces and the mixture", columns=3, file_label="Mixture (PNG)")
-            result = replace(pictures, shown=pictures.shown[::-1], sent=pictures.shown[1])
+            result = ui.gallery("Both faces and the mixture", 3, file_label="Mixture (PNG)", file_first=True)
         with inputs:
             content = gr.Number(3, label="Shape from seed", precision=0, minimum=0)
             style = gr.Number(7, label="Colours from seed", precision=0, minimum=0)
-            info = "The first layer of the second face: early ones hold pose and shape, late ones colours."
-            crossover = gr.Slider(0, LAST_LAYER, 4, step=1, label="Crossover", info=info)
+            info = (
+                "The second face's first layer: early ones hold shapes, late ones colours; compact weights end at 9."
+            )
+            crossover = gr.Slider(0, LAST_LAYER, 4, step=1, precision=0, label="Crossover", info=info)
             truncation = _truncation()
             with gr.Accordion("Advanced", open=False):
                 info = "The last layer that comes from the second face; empty for all that follow."
                 until = gr.Number(None, label="Last layer", precision=0, minimum=0, info=info)
+                made = ui.made_here()
             ui.run(
                 mix_styles,
                 inputs=[model, content, style, crossover, truncation, until],
@@ -229,6 +232,8 @@ def _build_mixing(model: gr.Dropdown) -> ui.Outputs:
                 api_name="mix_styles",
             )
 
+    controls = {"model": model, "content_seed": content, "style_seed": style, "crossover": crossover}
+    ui.restore_settings(made, TASK, {**controls, "truncation": truncation, "last_layer": until})
     return result
 
 
@@ -238,7 +243,9 @@ def _build_interpolation(model: gr.Dropdown) -> ui.Outputs:
             result = ui.video("Film")
         with inputs:
             seeds = gr.Textbox("1, 2, 3", label="Seeds", info="Two faces or more, in order.", max_length=200)
-            frames = gr.Slider(1, 120, 48, step=1, label="Frames", info="Pictures from one face to the next.")
+            frames = gr.Slider(
+                1, 120, 48, step=1, precision=0, label="Frames", info="Pictures from one face to the next."
+            )
             truncation = _truncation()
             with gr.Accordion("Advanced", open=False):
                 info = "Straight lines in w change evenly; great circles in z take more turns."

@@ -67,26 +67,30 @@ def _generate(options: argparse.Namespace) -> int:
     from gan_models.stylegan2 import FaceGenerator, parse_seeds
 
     seeds = parse_seeds(options.seed, options.count)
-    suffix = options.output.suffix.lower()
-    if suffix not in ("", ".mp4" if options.film else ".png") or (suffix == ".png" and len(seeds) > 1):
-        kind = "a film is a .mp4 file" if options.film else "one face is a .png file, several are a folder"
+    filmed, suffix = options.film is not None, "" if options.output.is_dir() else options.output.suffix.lower()
+    if suffix not in ("", ".mp4" if filmed else ".png") or (suffix == ".png" and len(seeds) > 1):
+        kind = "a film is a .mp4 file" if filmed else "one face is a .png file, several are a folder"
         raise ValueError(f"{options.output} does not fit: {kind}.")
     faces = FaceGenerator(options.model, options.device)
     record = {"task": "faces", "model": options.model, "truncation": options.truncation}
-    if options.film:
-        target = options.output if suffix else options.output / "faces.mp4"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        styles = faces.between(seeds, frames=options.film, truncation=options.truncation)
-        film = faces.film(styles, target, noise=options.noise, seeds=seeds, frames=options.film, **record)
-        finish(tqdm(film, total=len(styles), unit="picture", disable=None))
-        return 0
-    steps = faces.steps(seeds=seeds, truncation=options.truncation, noise=options.noise)
-    for step in tqdm(steps, total=len(seeds), unit="picture", disable=None):
-        if step.result is None:
-            seed = seeds[step.index - 1]
-            target = options.output if suffix else options.output / f"{options.model}-{seed}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_png(target, step.preview, seed=seed, noise=options.noise, generated=True, **record)
+    folder = options.output.parent if suffix else options.output
+    try:
+        if filmed:
+            target = options.output if suffix else folder / "faces.mp4"
+            styles = faces.between(seeds, frames=options.film, truncation=options.truncation)
+            folder.mkdir(parents=True, exist_ok=True)
+            film = faces.film(styles, target, noise=options.noise, seeds=seeds, frames=options.film, **record)
+            finish(tqdm(film, total=len(styles) + 1, unit="picture", disable=None))
+            return 0
+        steps = faces.steps(seeds=seeds, truncation=options.truncation, noise=options.noise)
+        for step in tqdm(steps, total=len(seeds) + 1, unit="picture", disable=None):
+            if step.result is None:
+                seed = seeds[step.index - 1]
+                target = options.output if suffix else folder / f"{options.model}-{seed}.png"
+                folder.mkdir(parents=True, exist_ok=True)
+                write_png(target, step.preview, seed=seed, noise=options.noise, generated=True, **record)
+    except OSError as problem:
+        raise ValueError(f"{options.output} can't be written: {problem}.") from None
     return 0
 
 

@@ -15,6 +15,7 @@ from gan_models.images.provenance import MAX_RECORD, check_record, make_record, 
 
 QUALITY = "16"  # x264's constant rate factor: visually lossless for small pictures
 MAX_FPS = 60
+BT709, VIDEO_RANGE = 1, 1  # said in the file, as browsers otherwise guess the colour matrix by the size
 
 
 class VideoWriter:
@@ -32,7 +33,13 @@ class VideoWriter:
             self._stream.height, self._stream.width = picture.shape[:2]
             self._stream.pix_fmt = "yuv420p"
             self._stream.options = {"crf": QUALITY}
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            context = self._stream.codec_context
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+            context.color_range = VIDEO_RANGE
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.colorspace, frame.color_range = BT709, VIDEO_RANGE
+        self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import tokenize
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,13 +24,15 @@ MAX_SEED = 2**32 - 1
 MAX_TRUNCATION = 1.5
 MAX_FRAMES = 1200
 SPACES = ("w", "z")
+MALFORMED = (MemoryError, RecursionError, tokenize.TokenError, zipfile.BadZipFile)  # what else NumPy's reader raises
 
 
 class FaceGenerator(runtime.Backend):
     """Pictures drawn by StyleGAN2 (Karras et al. 2020).
 
     A seed gives the latent z that NVIDIA's code makes of it. Pictures are drawn one by one, so that a seed gives
-    the same one alone and among others, to the last bit on one machine.
+    the same one alone and among others, to the last bit on one machine; and in float32 on every device, so that it
+    is the same to the eye on all of them.
 
     Args:
         weights: A registered model of the task "faces".
@@ -82,6 +85,8 @@ class FaceGenerator(runtime.Backend):
             ValueError: They are of another shape, too many, not numbers, or not finite.
         """
         layers, width = self.layers, self.network.w_dim
+        with np.errstate(over="ignore"):
+            ws = ws.astype(np.float32) if ws.dtype.kind == "f" else ws
         if ws.dtype.kind != "f" or ws.ndim == 0 or ws.shape[-1] != width or not np.isfinite(ws).all():
             raise ValueError(f"These weights take latents of {layers}×{width} finite numbers, not {_shape(ws)}.")
         if ws.ndim == 1 or (ws.ndim == 2 and len(ws) != layers):
@@ -89,7 +94,7 @@ class FaceGenerator(runtime.Backend):
         ws = ws[None] if ws.ndim == 2 else ws
         if ws.shape[1:] != (layers, width) or not 1 <= len(ws) <= MAX_COUNT:
             raise ValueError(f"These weights take 1 to {MAX_COUNT} latents of {layers}×{width}, not {_shape(ws)}.")
-        return ws.astype(np.float32)
+        return ws
 
     @torch.inference_mode()
     def draw(self, ws: np.ndarray, *, noise: str = "const", seed: int = 0) -> np.ndarray:
@@ -145,10 +150,12 @@ class FaceGenerator(runtime.Backend):
         Raises:
             ValueError: There are no such layers.
         """
-        last = self.layers - 1 if last is None else last
-        if not 0 <= first <= last < self.layers:
+        first = whole(first, "crossover")
+        last = self.layers - 1 if last is None else whole(last, "last layer")
+        if not 0 <= first < self.layers or not first <= last < self.layers:
             raise ValueError(
-                f"These weights have the layers 0 to {self.layers - 1}; {first} to {last} is no part of them."
+                f"These weights have the layers 0 to {self.layers - 1}; the crossover, and the last layer if any, "
+                f"must be among them, in this order."
             )
         content, style = self.styles(self.latents([content_seed, style_seed]), truncation)
         mixture = content.copy()
@@ -170,6 +177,7 @@ class FaceGenerator(runtime.Backend):
             raise ValueError("An interpolation takes at least two seeds, such as 1, 2, 3.")
         if space not in SPACES:
             raise ValueError(f"The space must be w or z, not “{space}”.")
+        frames = whole(frames, "number of frames")
         ways = len(seeds) if loop else len(seeds) - 1
         if frames < 1 or ways * frames >= MAX_FRAMES:
             raise ValueError(
@@ -188,18 +196,18 @@ class FaceGenerator(runtime.Backend):
 
         `record` is kept in the file, as `images.video.open_video` says. Stopped early, it leaves no file.
         """
-        done = 0
+        path, unfinished = Path(path), Path(path).with_suffix(".unfinished.mp4")
+        total = len(styles)
         try:
-            with open_video(path, fps=fps, generated=True, noise=noise, **record) as video:
-                for w in styles:
+            with open_video(unfinished, fps=fps, generated=True, noise=noise, **record) as video:
+                for index, w in enumerate(styles, start=1):
                     picture = self.draw(w, noise=noise)
                     video.write(picture)
-                    done += 1
-                    yield Step(done, len(styles), preview=picture)
+                    yield Step(index, total, preview=picture)
+            os.replace(unfinished, path)
         finally:
-            if done < len(styles):
-                Path(path).unlink(missing_ok=True)
-        yield Step(done, done, result=str(path))
+            unfinished.unlink(missing_ok=True)
+        yield Step(total, total, result=str(path))
 
 
 def lerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
@@ -230,11 +238,12 @@ def parse_seeds(text: str | int, count: int = 1) -> list[int]:
     Raises:
         ValueError: The text is something else, a seed is above 4,294,967,295, or there are more than 16.
     """
-    if count != int(count) or not 1 <= count <= MAX_COUNT:
-        raise ValueError(f"The count must be from 1 to {MAX_COUNT}, not {count:g}.")
+    count = whole(count, "count")
+    if not 1 <= count <= MAX_COUNT:
+        raise ValueError(f"The count must be from 1 to {MAX_COUNT}, not {count}.")
     text = str(text).strip()
     if text.lower() in ("", "random"):
-        return [secrets.randbelow(MAX_SEED + 1) for _ in range(int(count))]
+        return [secrets.randbelow(MAX_SEED + 1) for _ in range(count)]
     seeds: list[int] = []
     for part in re.split(r"\s*[,;\s]\s*", text):
         found = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)
@@ -244,13 +253,26 @@ def parse_seeds(text: str | int, count: int = 1) -> list[int]:
         if last - first >= MAX_COUNT:
             raise ValueError(f"At most {MAX_COUNT} faces are drawn at a time; {part} is more.")
         seeds += range(first, last + 1)
+        if len(seeds) > MAX_COUNT:
+            raise ValueError(f"Give 1 to {MAX_COUNT} seeds, not more.")
     if seeds and max(seeds) > MAX_SEED:
         raise ValueError(f"A seed is a number from 0 to {MAX_SEED}.")
     if len(seeds) == 1:
-        seeds = [(seeds[0] + index) % (MAX_SEED + 1) for index in range(int(count))]
-    if not 1 <= len(seeds) <= MAX_COUNT:
-        raise ValueError(f"Give 1 to {MAX_COUNT} seeds, not {len(seeds)}.")
+        seeds = [(seeds[0] + index) % (MAX_SEED + 1) for index in range(count)]
+    if not seeds:
+        raise ValueError(f"Give 1 to {MAX_COUNT} seeds; a range goes from the smaller number to the larger.")
     return seeds
+
+
+def whole(value: float, name: str) -> int:
+    """Return `value` as an int.
+
+    Raises:
+        ValueError: It is no whole number; the message calls it `name`.
+    """
+    if not isinstance(value, int | float) or not float(value).is_integer():
+        raise ValueError(f"The {name} must be a whole number, not {value}.")
+    return int(value)
 
 
 def load_styles(path: str | os.PathLike) -> np.ndarray:
@@ -262,10 +284,10 @@ def load_styles(path: str | os.PathLike) -> np.ndarray:
     if Path(path).stat().st_size > 10e6:
         raise ValueError("A file of latents has at most 10 MB.")
     try:
-        styles = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: no header can claim more than is there
-    except (ValueError, EOFError, OSError, SyntaxError, zipfile.BadZipFile):
+        styles = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: nothing is allocated yet
+    except (OSError, EOFError, SyntaxError, ValueError, TypeError, ArithmeticError, *MALFORMED):
         styles = None
-    if not isinstance(styles, np.ndarray):  # or an archive of several
+    if not isinstance(styles, np.ndarray) or styles.dtype.kind != "f":  # an archive, text, numbers of no bytes
         raise ValueError("This file of latents is not a readable .npy array of numbers.")
     return np.array(styles)
 

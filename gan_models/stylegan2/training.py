@@ -1,7 +1,7 @@
 """Train StyleGAN2 with adaptive discriminator augmentation on a folder of pictures.
 
 Karras et al. 2020a and 2020b, with what makes it fit a CPU: bfloat16, one batch of drawn pictures for both networks'
-steps, lazy regularisation (2020a, section 3.1) in float32 on part of a batch.
+steps, lazy regularisation (2020a, section 3.1) in float32, of path lengths on part of a batch.
 """
 
 from collections.abc import Iterator

@@ -71,6 +71,14 @@ def upload(browser, path):
     wait(browser, f".picture-input img[src*='{Path(path).name}']")
 
 
+def drop_face(browser, path):
+    """Open what is advanced, and drop a picture on the place for those made here."""
+    buttons = browser.find_elements(By.CSS_SELECTOR, "button")
+    next(button for button in buttons if button.is_displayed() and button.text.startswith("Advanced")).click()
+    area = wait(browser, ".made-here")
+    area.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(path))
+
+
 def run(browser):
     """Press the Run button of the tab that is open."""
     wait(browser, "button.run").click()
@@ -184,13 +192,30 @@ def test_faces_are_drawn_and_one_is_sent_to_be_enlarged(faces):
 
 def test_a_face_that_is_dropped_restores_its_settings(faces, tmp_path):
     write_png(
-        tmp_path / "face.png", np.zeros((8, 8, 3), np.uint8), task="faces", seed=77, truncation=0.4, noise="none"
+        tmp_path / "face.png",
+        np.zeros((8, 8, 3), np.uint8),
+        task="faces",
+        model="faces-compact",
+        seed=77,
+        truncation=0.4,
+        noise="none",
     )
-    next(b for b in faces.find_elements(By.CSS_SELECTOR, "button") if b.text.startswith("Advanced")).click()
-    wait(faces, ".made-here input[type=file]", visible=False).send_keys(str(tmp_path / "face.png"))
+    drop_face(faces, tmp_path / "face.png")
     seed = wait(faces, "textarea, input[type=text]")
     WebDriverWait(faces, 10).until(lambda _: seed.get_attribute("value") == "77", "the seed is not restored")
     assert faces.find_element(By.CSS_SELECTOR, "input[type=radio][value='none']").is_selected()
+
+
+def test_a_mixture_restores_its_settings_and_does_not_fit_elsewhere(faces, tmp_path):
+    settings = {"content_seed": 31, "style_seed": 32, "crossover": 6, "last_layer": None, "truncation": 0.5}
+    write_png(tmp_path / "face.png", np.zeros((8, 8, 3), np.uint8), task="faces", model="faces-compact", **settings)
+    drop_face(faces, tmp_path / "face.png")
+    toast = wait(faces, ".toast-body")
+    WebDriverWait(faces, 10).until(lambda _: "in another way" in toast.text, "no warning")
+    open_tab(faces, "Mix")
+    drop_face(faces, tmp_path / "face.png")
+    number = wait(faces, "input[aria-label='Shape from seed']")
+    WebDriverWait(faces, 10).until(lambda _: number.get_property("value") == "31", "the seed is not restored")
 
 
 def test_two_faces_are_mixed(faces):

@@ -173,6 +173,10 @@ def test_faces_are_mixed(client):
     np.testing.assert_array_equal(decode(mixture), last)
     np.testing.assert_array_equal(last, style)
     assert not np.array_equal(content, style)
+    records = [read_provenance(item["image"]) for item in shown]
+    assert [record["seed"] for record in records] == [1, 2, None]
+    assert records[0]["settings"] == {"truncation": 0.7, "noise": "const"}
+    assert records[2]["settings"]["crossover"] == 0
     partly, *_ = client.predict(content_seed=1, style_seed=2, crossover=2, last_layer=5, api_name="/mix_styles")
     assert read_provenance(partly)["settings"]["last_layer"] == 5
     assert not np.array_equal(decode(partly), last)
@@ -196,7 +200,7 @@ def test_faces_are_filmed(client):
         ("/generate_faces", {"truncation": -1}, "less than minimum value 0"),
         ("/generate_faces", {"truncation": 2}, "greater than maximum value"),
         ("/generate_faces", {"model": "sr-psnr-compact"}, "not in the list"),
-        ("/mix_styles", {"crossover": 12}, "layers 0 to 9; 12 to 9 is no part"),
+        ("/mix_styles", {"crossover": 12}, "layers 0 to 9; the crossover"),
         ("/mix_styles", {"content_seed": -1}, "less than minimum value 0"),
         ("/interpolate_faces", {"seeds": "4"}, "at least two seeds"),
         ("/interpolate_faces", {"frames": 0}, "less than minimum value 1"),

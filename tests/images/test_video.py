@@ -42,6 +42,17 @@ def test_odd_sides_are_doubled_at_the_border(tmp_path):
     assert metadata["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
 
 
+@pytest.mark.parametrize("side", [64, 1024])
+def test_colours_are_said_and_kept_whatever_the_size(tmp_path, side):
+    with open_video(tmp_path / "a.mp4", fps=24, task="x") as video:
+        video.write(np.full((side, side, 3), (200, 60, 40), np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1, 1)
+        luma, *_ = (np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[4, 4] for plane in frame.planes)
+    assert abs(luma - (16 + 219 / 255 * (0.2126 * 200 + 0.7152 * 60 + 0.0722 * 40))) < 2
+
+
 @pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
 def test_impossible_speeds_are_refused(tmp_path, fps):
     with pytest.raises(ValueError, match="pictures a second"), open_video(tmp_path / "a.mp4", fps=fps, task="x"):

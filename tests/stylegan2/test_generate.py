@@ -96,6 +96,7 @@ def test_latents_of_every_usual_shape(faces, shape):
         np.zeros((1, 1, LAYERS, WIDTH)),
         np.zeros((LAYERS, WIDTH), int),
         np.full((LAYERS, WIDTH), np.nan),
+        np.full((LAYERS, WIDTH), 1e300),
         np.array("text"),
         np.array(1.0),
     ],
@@ -105,7 +106,27 @@ def test_latents_of_a_wrong_size_or_kind(faces, styles):
         faces.checked_styles(styles)
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\3\4 no archive", b"\x93NUMPY\1\0"])
+def npy(header):
+    """Return a .npy file of this header and nothing else."""
+    header = header.encode() + b"\n"
+    return b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        b"PK\3\4 no archive",
+        b"\x93NUMPY\1\0",
+        npy("{'descr': '|S0', 'fortran_order': False, 'shape': (600000000,), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1" + "0" * 30 + ",), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 8), }"),
+        npy("{[]}"),
+        npy("{" * 500),
+        npy("(" * 50),
+    ],
+)
 def test_files_that_hold_no_latents(tmp_path, content):
     (tmp_path / "w.npy").write_bytes(content)
     with pytest.raises(ValueError, match="not a readable"):
@@ -188,6 +209,13 @@ def test_a_film_that_is_cancelled_leaves_nothing(faces, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_film_that_fails_leaves_what_was_there(faces, tmp_path):
+    (tmp_path / "a.mp4").write_text("another film")
+    with pytest.raises(ValueError, match="pictures a second"):
+        finish(faces.film(faces.between([1, 2], frames=3), tmp_path / "a.mp4", fps=0, task="faces"))
+    assert (tmp_path / "a.mp4").read_text() == "another film"
+
+
 def test_lines_and_circles():
     a, b = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
     np.testing.assert_allclose(slerp(a, b, 1 / 3), [np.cos(np.pi / 6), np.sin(np.pi / 6), 0])
@@ -226,11 +254,13 @@ def test_random_seeds_differ(text):
         ("1.5", 1, "is no seed"),
         ("4294967296", 1, "from 0 to 4294967295"),
         ("1-99999", 1, "At most 16"),
-        ("9-3", 1, "1 to 16 seeds, not 0"),
-        (", ".join(map(str, range(17))), 1, "1 to 16 seeds, not 17"),
+        ("9-3", 1, "from the smaller number"),
+        (", ".join(map(str, range(17))), 1, "1 to 16 seeds, not more"),
         ("1", 0, "count must be from 1 to 16, not 0"),
         ("1", 17, "not 17"),
-        ("1", 2.5, "not 2.5"),
+        ("1", 2.5, "whole number, not 2.5"),
+        ("1", float("nan"), "whole number"),
+        ("1", None, "whole number"),
     ],
 )
 def test_seeds_that_are_refused(text, count, sentence):
