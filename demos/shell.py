@@ -7,7 +7,7 @@ import gradio as gr
 
 from demos import components as ui
 from gan_models import __version__, settings
-from gan_models.checkpoints import hub, registry
+from gan_models.checkpoints import hub
 
 CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 THEME = gr.themes.Base(
@@ -50,17 +50,7 @@ def list_models(task: str = "") -> list[dict]:
     Returns:
         For each model its name, task, source, licence, size in megabytes, and whether it is ready to use at once.
     """
-    return [
-        {
-            "name": model.name,
-            "task": model.task,
-            "source": model.source,
-            "licence": model.licence,
-            "size_mb": model.size_mb,
-            "ready": hub.ready(model),
-        }
-        for model in registry.models(task or None)
-    ]
+    return hub.listing(task or None)
 
 
 def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:

@@ -52,17 +52,7 @@ def show(options: argparse.Namespace) -> int:
     """Print the models as a table or as JSON."""
     from gan_models.checkpoints import hub
 
-    rows = [
-        {
-            "name": model.name,
-            "task": model.task,
-            "source": model.source,
-            "licence": model.licence,
-            "size_mb": model.size_mb,
-            "ready": hub.ready(model),
-        }
-        for model in registry.models(options.task)
-    ]
+    rows = hub.listing(options.task)
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0

@@ -66,6 +66,21 @@ def ready(model: Model) -> bool:
     return path(model) is not None
 
 
+def listing(task: str | None = None) -> list[dict[str, str | float | bool]]:
+    """Return name, task, source, licence, size_mb and ready of each model of `task`, or of all."""
+    return [
+        {
+            "name": model.name,
+            "task": model.task,
+            "source": model.source,
+            "licence": model.licence,
+            "size_mb": model.size_mb,
+            "ready": ready(model),
+        }
+        for model in registry.models(task)
+    ]
+
+
 def verified(model: Model) -> Path:
     """Return the local file of `model` once its content is known to be right: hashed once, then remembered.
 
