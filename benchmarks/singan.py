@@ -1,8 +1,9 @@
-"""Measure SinGAN's training against a plain implementation of the published loop, on the same picture and scales.
+"""Measure SinGAN: the training against a plain implementation of the published loop, and what models draw.
 
-python -m benchmarks.singan speed PICTURE ...    seconds a scale of both, from some iterations each
-python -m benchmarks.singan quality PICTURE ...  SIFID and diversity of samples after a whole training of ours
-python -m benchmarks.singan plain PICTURE ...    the same after a whole training of the plain loop (hours on a CPU)
+python -m benchmarks.singan speed PICTURE ...     seconds a scale of both, from some iterations each
+python -m benchmarks.singan quality PICTURE ...   SIFID and diversity of samples after whole trainings of both (hours)
+python -m benchmarks.singan embedded              SIFID and diversity of samples of the embedded models
+python -m benchmarks.singan tasks                 SIFID of harmonised, edited and painted pictures against naive ones
 
 The plain loop follows the paper and the official code's schedule: 2000 iterations a scale, each of three steps of
 the discriminator, which draw through the whole pyramid anew, and three of the generator on the last sample.
@@ -13,18 +14,30 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gan_models.images import decode
+from gan_models.checkpoints import registry
+from gan_models.images import decode, flatten
+from gan_models.images.palette import main_colours, nearest_colours
 from gan_models.losses import gradient_penalty
 from gan_models.metrics import sifid
-from gan_models.singan import tasks
-from gan_models.singan.model import resize
-from gan_models.singan.training import PENALTY_WEIGHT, PRESETS, RECONSTRUCTION_WEIGHT, Training
+from gan_models.singan import SingleImage, tasks
+from gan_models.singan.model import SinGAN, resize
+from gan_models.singan.single_image import TASK
+from gan_models.singan.training import PENALTY_WEIGHT, PRESETS, Training
 
+EXAMPLES = Path("examples/single-image-objects")
+PLACED = {  # an object in each model's picture: x, y and width as shares of it
+    "singan-balloons": ("airship", 0.55, 0.4, 0.3),
+    "singan-mountains": ("moon", 0.75, 0.2, 0.14),
+    "singan-sea": ("boat", 0.4, 0.5, 0.25),
+    "singan-birds": ("airship", 0.6, 0.4, 0.3),
+    "singan-gravel": ("moon", 0.4, 0.6, 0.3),
+}
 CPU = torch.device("cpu")
 SAMPLES = 10
 
@@ -52,16 +65,18 @@ class Plain(Training):
             fake = self.generator(noise, below)
             (-self.discriminator(fake).mean()).backward()
             error = F.mse_loss(self.generator(self.fixed_noise, self.reconstructed), self.real)
-            (RECONSTRUCTION_WEIGHT * error).backward()
+            (self.reconstruction_weight * error).backward()
             self.g_optimizer.step()
         self.advance()
         return {"reconstruction": error.item()}
 
 
-def trainings(path: Path, preset: str) -> dict[str, Training]:
+def trainings(path: Path, preset: str, side: int | None = None) -> dict[str, Training]:
     """Return a training of ours and one of the plain loop on the same picture, at the same sizes."""
-    picture = decode(path)[:, :, :3]
-    PRESETS["plain"] = replace(PRESETS["paper"], max_side=PRESETS[preset].max_side)
+    picture = flatten(decode(path))
+    side = side or PRESETS[preset].max_side
+    PRESETS[preset] = replace(PRESETS[preset], max_side=side)
+    PRESETS["plain"] = replace(PRESETS["paper"], max_side=side)
     return {preset: Training(picture, preset, 0, CPU), "plain": Plain(picture, "plain", 0, CPU)}
 
 
@@ -70,7 +85,7 @@ def speed(options: argparse.Namespace) -> None:
     print("| Picture | Scale | Plain (s a scale) | Ours (s a scale) | Speed (plain = 1) |")
     print("| --- | --- | --- | --- | --- |")
     for path in options.pictures:
-        runs = trainings(path, options.preset)
+        runs = trainings(path, options.preset, options.side)
         totals = dict.fromkeys(runs, 0.0)
         for scale, (height, width) in enumerate(runs["plain"].model.sizes):
             seconds = {}
@@ -79,10 +94,13 @@ def speed(options: argparse.Namespace) -> None:
                 started = time.perf_counter()
                 for _ in range(options.iterations):
                     run.iterate()
-                seconds[name] = (time.perf_counter() - started) / options.iterations * run.preset.iterations
-                totals[name] += seconds[name]
-                run.iteration = run.preset.iterations - 1
+                seconds[name] = (time.perf_counter() - started) / options.iterations * run.iterations[scale]
+                run.iteration = run.iterations[scale] - 1
+                started = time.perf_counter()
                 run.advance()
+                if name != "plain":  # which needs none of what is prepared for a scale
+                    seconds[name] += time.perf_counter() - started
+                totals[name] += seconds[name]
             ratio = seconds["plain"] / seconds[options.preset]
             plain, ours = seconds["plain"], seconds[options.preset]
             print(f"| {path.stem} | {scale} ({width}×{height}) | {plain:.0f} | {ours:.1f} | {ratio:.1f} |")
@@ -91,33 +109,91 @@ def speed(options: argparse.Namespace) -> None:
 
 
 def quality(options: argparse.Namespace) -> None:
-    """Train wholly, and print the mean SIFID of samples and how much they differ."""
-    name = "plain" if options.action == "plain" else options.preset
+    """Train with both loops, and print what their samples are worth."""
     print("| Picture | Training | Seconds | SIFID from scale 0 | SIFID from scale 1 | Diversity |")
     print("| --- | --- | --- | --- | --- | --- |")
     for path in options.pictures:
-        run = trainings(path, options.preset)[name]
-        started = time.perf_counter()
-        while run.scale < len(run.model.sizes):
-            run.iterate()
-        seconds = time.perf_counter() - started
-        picture = run.model.picture.numpy()
-        samples = [list(tasks.sample(run.model, count=SAMPLES, start_scale=scale)) for scale in (0, 1)]
-        distances = [np.mean([sifid(image, picture) for image in images]) for images in samples]
-        # The paper's: deviation of each pixel over the samples, in units of the picture's own.
-        diversity = np.std(np.array(samples[0], float).mean(-1), axis=0).mean() / picture.astype(float).mean(-1).std()
-        print(f"| {path.stem} | {name} | {seconds:.0f} | {distances[0]:.4f} | {distances[1]:.4f} | {diversity:.2f} |")
-        if options.sheets:
-            rows = [np.concatenate([picture, *images[:5]], 1) for images in samples]
-            Image.fromarray(np.concatenate(rows)).save(options.sheets / f"{path.stem}-{name}.png")
+        for name, run in trainings(path, options.preset, options.side).items():
+            started = time.perf_counter()
+            while run.scale < len(run.model.sizes):
+                run.iterate()
+            seconds = time.perf_counter() - started
+            print(f"| {path.stem} | {name} | {seconds:.0f} | {judged(run.model)} |", flush=True)
+            keep_sheet(run.model, options.sheets, f"{path.stem}-{name}")
 
+
+def embedded(options: argparse.Namespace) -> None:
+    """Print what samples of the embedded models are worth."""
+    print("| Model | Pixels | SIFID from scale 0 | SIFID from scale 1 | Diversity |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in models():
+        network = SingleImage(name, "cpu").network
+        height, width = network.sizes[-1]
+        print(f"| {name} | {width}×{height} | {judged(network)} |")
+        keep_sheet(network, options.sheets, name)
+
+
+def models() -> list[str]:
+    """Return the names of the embedded models."""
+    return [model.name for model in registry.models(TASK)]
+
+
+def judged(model: SinGAN) -> str:
+    """Return the mean SIFID of samples from scale 0 and from scale 1, and how much the former differ.
+
+    Diversity is the paper's: the deviation of each pixel over the samples, in units of the picture's own.
+    """
+    picture = model.picture.numpy()
+    samples = [list(tasks.sample(model, count=SAMPLES, start_scale=scale)) for scale in (0, 1)]
+    distances = [np.mean([sifid(image, picture) for image in images]) for images in samples]
+    greys = np.array(samples[0], float).mean(-1)
+    diversity = greys.std(axis=0).mean() / picture.astype(float).mean(-1).std()
+    return f"{distances[0]:.3f} | {distances[1]:.3f} | {diversity:.2f}"
+
+
+def keep_sheet(model: SinGAN, folder: Path | None, name: str) -> None:
+    """Write the training picture with four samples from scale 0 beside it, if there is a folder for that."""
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        row = np.concatenate([model.picture.numpy(), *tasks.sample(model, count=4, seed=1)], 1)
+        Image.fromarray(row).save(folder / f"{name}.png")
+
+
+def redrawing(options: argparse.Namespace) -> None:
+    """Print the SIFID to the training picture of naive composites, edits and paintings, and of the results."""
+    print("| Model | Task | Start scale | SIFID before | SIFID after |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, (thing, x, y, width) in PLACED.items():
+        backend = SingleImage(name, "cpu")
+        picture = backend.picture
+        composite, mask = tasks.paste(picture, decode(EXAMPLES / f"{thing}.png"), x=x, y=y, width=width)
+        edited, moved = tasks.paste(picture, tasks.cut(picture, (0.05, 0.5, 0.3, 0.9)), x=0.6, y=0.45, width=0.25)
+        rough = cv2.GaussianBlur(picture[:, ::-1], (0, 0), picture.shape[1] / 32)
+        painting = nearest_colours(rough, main_colours(picture))
+        results = {
+            "harmonize": (composite, backend.harmonized(composite, mask)),
+            "edit": (edited, backend.harmonized(edited, moved, task="edit")),
+            "paint": (painting, backend.painted(painting)),
+        }
+        for task, (before, after) in results.items():
+            distances = [sifid(image, picture) for image in (before, after)]
+            scale = backend.default_start_scale(task)
+            print(f"| {name} | {task} | {scale} | {distances[0]:.4f} | {distances[1]:.4f} |")
+        if options.sheets:
+            options.sheets.mkdir(parents=True, exist_ok=True)
+            row = np.concatenate([picture, *(image for pair in results.values() for image in pair)], 1)
+            Image.fromarray(row).save(options.sheets / f"{name}-tasks.png")
+
+
+ACTIONS = {"speed": speed, "quality": quality, "embedded": embedded, "tasks": redrawing}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("speed", "quality", "plain"))
-    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("action", choices=tuple(ACTIONS))
+    parser.add_argument("pictures", type=Path, nargs="*")
     parser.add_argument("--preset", default="quick", choices=tuple(PRESETS))
+    parser.add_argument("--side", type=int, help="pixels of the longer side, instead of the preset's")
     parser.add_argument("--iterations", type=int, default=8, help="speed: timed at each scale")
     parser.add_argument("--sheets", type=Path, help="folder for sheets of samples")
     chosen = parser.parse_args()
-    speed(chosen) if chosen.action == "speed" else quality(chosen)
+    ACTIONS[chosen.action](chosen)

@@ -6,10 +6,11 @@ button, under the API and among the MCP tools.
 
 import functools
 import html
+import inspect
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
 
+from demos import own_models
 from demos.gpu import LANE
 from gan_models import settings as app_settings
 from gan_models.checkpoints import hub, registry
@@ -33,18 +35,26 @@ log = logging.getLogger(__name__)
 class _Files(set[str]):
     """Paths that tabs wrote, for Gradio to delete when they are an hour old.
 
-    Gradio goes through them in a thread of its own while others are added: so it gets a copy, of those still there.
+    Gradio goes through them in a thread of its own while others are added: so it gets a copy, of those that are
+    there. Paths may be added before they are written, and are forgotten once they have been there and are gone.
     """
+
+    def __init__(self, paths: Iterable[str] = ()):
+        super().__init__(paths)
+        self._seen: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
         paths = self.copy()
-        there = [path for path in set.__iter__(paths) if Path(path).exists()]
-        self.difference_update(paths.difference(there))
+        there = {path for path in set.__iter__(paths) if Path(path).exists()}
+        gone = self._seen - there
+        self._seen = there
+        self.difference_update(gone)
         return iter(there)
 
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DISPLAY_SIDE = 2048
+MAX_SEED = 2**32 - 1
 PREVIEW_SECONDS = 0.7
 written = _Files()
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
@@ -66,6 +76,22 @@ class Picture(gr.Image):
         if not payload.path:  # a picture inside the request itself, which `gr.Image` would open
             raise gr.Error("Send the picture as a file.", print_exception=False)
         return payload.path
+
+
+class ModelPicker(gr.Dropdown):
+    """A choice among models that takes any name: what is none is refused by whoever loads it, with a list."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str:
+        """Return the name that was picked."""
+        if not isinstance(payload, str):
+            raise gr.Error("A model is asked for by its name.", print_exception=False)
+        return payload
+
+    def api_info(self) -> dict[str, Any]:
+        """Say that any name may be asked for, as visitors' own models are in no list."""
+        return {"type": "string"}
 
 
 @dataclass(frozen=True)
@@ -94,11 +120,19 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Ports:
-    """What the frame connects once every tab is built: a tab's weights, the picture it takes, its results."""
+    """What the frame connects once every tab is built.
+
+    Attributes:
+        picker: The tab's weights.
+        picture: The picture that it takes, if any.
+        outputs: Its results.
+        inside: Where the picture is, if the tab has tabs of its own: those, and the one to open.
+    """
 
     picker: gr.Dropdown
     picture: Picture | None
     outputs: tuple[Outputs, ...]
+    inside: tuple[gr.Tabs, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +153,34 @@ def two_columns(sentence: str) -> Iterator[tuple[gr.Column, gr.Column]]:
         with gr.Column(scale=6, min_width=320) as outputs:
             pass
     yield inputs, outputs
+
+
+class Seed(gr.Number):
+    """A whole number, 0 where the field is empty."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> int:
+        """Return the number."""
+        return 0 if payload is None else super().preprocess(payload)
+
+
+def seed() -> Seed:
+    """Add a field for a seed."""
+    return Seed(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+
+
+def upload(label: str, elem_class: str) -> Picture:
+    """Add a small place to drop a picture on."""
+    return Picture(
+        label=label,
+        type="filepath",
+        image_mode=None,
+        sources=["upload"],
+        height=140,
+        buttons=[],
+        elem_classes=elem_class,
+    )
 
 
 def picture(label: str, examples: str) -> Picture:
@@ -149,17 +211,9 @@ def _cancelled(status: str) -> Any:
     return _note("Cancelled.") if "progressbar" in status else gr.skip()
 
 
-def made_here() -> Picture:
+def made_here(what: str) -> Picture:
     """Add a place to drop a result of this app on, for tabs that take no other picture; see `restore_settings`."""
-    return Picture(
-        label="A face made here, to restore its settings",
-        type="filepath",
-        image_mode=None,
-        sources=["upload"],
-        height=140,
-        buttons=[],
-        elem_classes="made-here",
-    )
+    return upload(f"{what} made here, to restore its settings", "made-here")
 
 
 def before_after() -> Outputs:
@@ -172,19 +226,32 @@ def before_after() -> Outputs:
         max_height=560,
         elem_classes="before-after",
     )
-    status = _status()
+    status = status_line()
     file = gr.File(label="Result at full size (PNG)", interactive=False, elem_classes="result-file")
     send_row = gr.Row(elem_classes="send-row")
-    return Outputs((file, slider), status, _settings(), sent=file, send_row=send_row)
+    return Outputs((file, slider), status, settings_panel(), sent=file, send_row=send_row)
 
 
-def gallery(label: str, columns: int, file_label: str, *, file_first: bool = False) -> Outputs:
-    """Add what a run that makes several pictures shows: a gallery, and a file besides them.
+def gallery(label: str, columns: int, file_label: str | None = None, *, file_first: bool = False) -> Outputs:
+    """Add what a run that makes several pictures shows: a gallery, and a file besides them if it has a label.
 
     With `file_first` the file is the result, and sent elsewhere; else the gallery is, of which the picture that was
     clicked last is sent, or the first one.
     """
-    pictures = gr.Gallery(
+    pictures = pictures_grid(label, columns)
+    status = status_line()
+    send_row = gr.Row(elem_classes="send-row")
+    if file_label is None:
+        return Outputs((pictures,), status, settings_panel(), sent=clicked(pictures), send_row=send_row)
+    file = gr.File(label=file_label, interactive=False, elem_classes="result-file")
+    if file_first:
+        return Outputs((file, pictures), status, settings_panel(), sent=file, send_row=send_row)
+    return Outputs((pictures, file), status, settings_panel(), sent=clicked(pictures), send_row=send_row)
+
+
+def pictures_grid(label: str, columns: int) -> gr.Gallery:
+    """Add a gallery of as many rows as it takes."""
+    return gr.Gallery(
         label=label,
         columns=columns,
         height="auto",
@@ -194,28 +261,31 @@ def gallery(label: str, columns: int, file_label: str, *, file_first: bool = Fal
         buttons=["download", "fullscreen"],
         elem_classes="pictures",
     )
-    status = _status()
-    send_row = gr.Row(elem_classes="send-row")
-    file = gr.File(label=file_label, interactive=False, elem_classes="result-file")
-    if file_first:
-        return Outputs((file, pictures), status, _settings(), sent=file, send_row=send_row)
+
+
+def clicked(pictures: gr.Gallery) -> gr.State:
+    """Return what holds the path of the picture that was clicked last, or of the first one."""
     sent = gr.State()
     pictures.change(lambda shown: shown[0][0] if shown else None, pictures, sent, queue=False, **PRIVATE)
     pictures.select(_selected, pictures, sent, queue=False, **PRIVATE)
-    return Outputs((pictures, file), status, _settings(), sent=sent, send_row=send_row)
+    return sent
 
 
-def video(label: str) -> Outputs:
-    """Add what a run that makes a video shows."""
+def video(label: str, *, gif: bool = False) -> Outputs:
+    """Add what a run that makes a video shows; with `gif`, a second file."""
     film = gr.Video(label=label, interactive=False, autoplay=True, loop=True, height=420, elem_classes="film")
-    return Outputs((film,), _status(), _settings())
+    status = status_line()
+    files = (gr.File(label="The same as a GIF", interactive=False, elem_classes="result-file"),) if gif else ()
+    return Outputs((film, *files), status, settings_panel())
 
 
-def _status() -> gr.HTML:
+def status_line() -> gr.HTML:
+    """Add the line that says what is going on."""
     return gr.HTML(_note("Ready."), elem_classes="status", container=False)
 
 
-def _settings() -> gr.JSON:
+def settings_panel() -> gr.JSON:
+    """Add a closed panel that shows how the result was made."""
     with gr.Accordion("Settings of this result", open=False):
         return gr.JSON(show_label=False, buttons=["copy"], elem_classes="settings")
 
@@ -229,7 +299,7 @@ def weights_picker(task: str) -> gr.Dropdown:
     models = registry.models(task)
     default = registry.default(task).name
     choices = [(_choice_title(model), model.name) for model in models]
-    picker = gr.Dropdown(
+    picker = ModelPicker(
         choices,
         value=default,
         label="Weights",
@@ -252,6 +322,8 @@ def weights_picker(task: str) -> gr.Dropdown:
 
 
 def _licence(name: str) -> str:
+    if own_models.is_own(name):
+        return _note("Made from your picture, for you alone; it is kept for an hour or so, so download it.")
     model = registry.get(name)
     return _note(f"Licence: {model.licence}. {model.note or ''}")
 
@@ -262,10 +334,10 @@ def _choice_title(model: registry.Model) -> str:
 
 def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
     """Fetch the picked model while the page shows how far it is; on trouble go back to the embedded one."""
-    model = registry.get(name)
-    if hub.ready(model):
+    if own_models.is_own(name) or hub.ready(registry.get(name)):
         yield gr.skip(), gr.update(value="", visible=False)
         return
+    model = registry.get(name)
     progress = [0, int(model.size_mb * 1e6)]
 
     def fetch() -> Iterator[Step]:
@@ -292,7 +364,7 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
 
 
 def deliver(
-    start: Callable[[], Iterator[Step]], before: np.ndarray, *, task: str, model: str, **settings: Any
+    start: Callable[[], Iterator[Step]], before: np.ndarray, *, task: str, model: str | None, **settings: Any
 ) -> Iterator[tuple]:
     """Stream a backend's steps to the components of `before_after`, and end with the result as a file.
 
@@ -300,46 +372,48 @@ def deliver(
         start: Loads the backend and returns its steps; called in the thread that does the work.
         before: The picture as it came, H×W×3 or 4, uint8, for the left half of the slider.
         task: The task's name, kept in the file.
-        model: The weights' name, kept in the file with their hash.
+        model: The weights' name, kept in the file with their hash; None where the run makes its own.
         settings: All other settings, kept in the file.
     """
     folder = Path(tempfile.mkdtemp(dir=cache_folder()))
-    left = _view(before, folder / "before.webp")
+    left = view(before, folder / "before.webp")
 
     def work() -> Iterator[Step]:
         step = yield from until_result(start())
         yield Step(step.total, step.total, message="Writing the PNG")
-        right = _view(step.result, folder / "after.webp")
-        path = str(new_file(f"{task}-{model}.png"))
-        write_png(path, step.result, task=task, model=model, **settings)
+        right = view(step.result, folder / "after.webp")
+        path = str(new_file(f"{task}-{own_models.short(model)}.png"))
+        write_png(path, step.result, task=task, **own_models.record(model, cache_folder()), **settings)
         size = f"{step.result.shape[1]} × {step.result.shape[0]} pixels"
         yield Step(1, 1, message=size, result=Made((path, (left, right)), read_provenance(path)))
 
     def preview(step: Step) -> tuple:
-        return None, (left, _view(step.preview, folder / f"preview-{step.index}.webp"))
+        return None, (left, view(step.preview, folder / f"preview-{step.index}.webp"))
 
     yield from stream(work(), model, preview, idle=(None, gr.skip()))
 
 
-def stream(work: Iterator[Step], model: str, preview: Callable[[Step], tuple], idle: tuple) -> Iterator[tuple]:
+def stream(work: Iterator[Step], model: str | None, preview: Callable[[Step], tuple], idle: tuple) -> Iterator[tuple]:
     """Yield what the components of `Outputs` show while `work` goes on, and at last what it made.
 
     Args:
         work: Yields steps, of which the last one has a `Made` as its result and says in its message what it is.
-        model: The weights' name.
+        model: The weights' name; None where the run makes its own.
         preview: What `Outputs.shown` show of a step that has a preview.
         idle: What they show of any other.
     """
     started, shown, clock = time.monotonic(), 0.0, _Clock()
-    title = registry.get(model).title
-    if not hub.ready(registry.get(model)):  # fetching them here would keep everybody waiting
+    title = own_models.title(model) if model else ""
+    if not own_models.is_own(model) and not hub.ready(
+        registry.get(model)
+    ):  # fetching them here would keep everybody waiting
         way = "the app is offline" if app_settings.offline() else "pick them in the page first, which fetches them"
         raise ValueError(f"The weights “{title}” are not on this machine; {way}.")
-    yield *idle, _progress_bar(0, 0, f"Loading {title}"), None
+    yield *idle, _progress_bar(0, 0, f"Loading {title}" if model else "Beginning"), None
     for step in responsive(work):
         if step.result is not None:
             seconds = time.monotonic() - started
-            summary = f"{step.message} in {seconds:.1f} s by {title}."
+            summary = f"{step.message} in {seconds:.1f} s{f' by {title}' if model else ''}."
             yield *step.result.values, _note(summary), step.result.record
             return
         values = idle
@@ -364,8 +438,12 @@ def run(
     inputs: Sequence[gr.components.Component],
     outputs: Outputs,
     api_name: str,
+    lane: str = LANE,
 ) -> None:
-    """Put `function` behind Run and Cancel buttons added here, `/{api_name}` of the API, and an MCP tool."""
+    """Put `function` behind Run and Cancel buttons added here, `/{api_name}` of the API, and an MCP tool.
+
+    Of the functions in the same `lane` one runs at a time.
+    """
     with gr.Row():
         start = gr.Button("Run", variant="primary", min_width=120, elem_classes="run")
         cancel = gr.Button("Cancel", min_width=120, elem_classes="cancel")
@@ -374,7 +452,7 @@ def run(
         list(inputs),
         outputs.components,
         api_name=api_name,
-        concurrency_id=LANE,
+        concurrency_id=lane,
         concurrency_limit=1,
         show_progress="minimal",
         show_progress_on=outputs.status,
@@ -413,26 +491,43 @@ def _restored(control: gr.components.Component, value: Any) -> Any:
     return gr.update(value=value) if fits else gr.skip()
 
 
+@contextmanager
+def _in_one_sentence(name: str) -> Iterator[None]:
+    """Turn what goes wrong inside into one sentence for the visitor; only surprises reach the log."""
+    try:
+        yield
+    except ValueError as problem:
+        raise gr.Error(html.escape(str(problem), quote=False), print_exception=False) from None
+    except gr.Error:
+        raise
+    except Exception:
+        log.exception("%s failed", name)
+        raise gr.Error("Something went wrong here; please try again.", print_exception=False) from None
+
+
 def plain_errors(function: Callable) -> Callable:
-    """Turn what goes wrong in the generator `function` into one sentence; only surprises reach the log."""
+    """Make `function`, a generator or not, answer with one sentence when something goes wrong."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def streamed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with _in_one_sentence(function.__name__):
+                yield from function(*args, **kwargs)
+
+        return streamed
 
     @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
-            yield from function(*args, **kwargs)
-        except ValueError as problem:
-            raise gr.Error(html.escape(str(problem), quote=False), print_exception=False) from None
-        except gr.Error:
-            raise
-        except Exception:
-            log.exception("%s failed", function.__name__)
-            raise gr.Error("Something went wrong here; please try again.", print_exception=False) from None
+    def answered(*args: Any, **kwargs: Any) -> Any:
+        with _in_one_sentence(function.__name__):
+            return function(*args, **kwargs)
 
-    return guarded
+    return answered
 
 
 def weights_badge(name: str) -> str:
     """Return the HTML of a badge that names the weights in use, with their licence on hover."""
+    if own_models.is_own(name):
+        return badge("Your own model", "Trained on a picture of yours")
     model = registry.get(name)
     source = "embedded" if model.embedded else "from the Hub"
     text = f"{html.escape(model.title)} · {source}"
@@ -458,15 +553,16 @@ def cache_folder() -> str:
     return str(folder)
 
 
-def _view(picture: np.ndarray, path: Path) -> str:
-    """Write `picture`, H×W×3 or 4, at a size for the screen, and return the path."""
+def view(picture: np.ndarray, path: Path) -> str:
+    """Write `picture`, H×W×3 or 4, at a size for the screen, as its path says, and return the path."""
     side = max(picture.shape[:2])
     if side > DISPLAY_SIDE:
         size = [max(1, round(length * DISPLAY_SIDE / side)) for length in picture.shape[1::-1]]
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     written.add(str(path))
-    cv2.imwrite(str(path), cv2.cvtColor(picture, order), [cv2.IMWRITE_WEBP_QUALITY, 92])
+    options = [cv2.IMWRITE_WEBP_QUALITY, 92] if Path(path).suffix == ".webp" else []
+    cv2.imwrite(str(path), cv2.cvtColor(picture, order), options)
     return str(path)
 
 
@@ -490,7 +586,7 @@ class _Clock:
 
 
 def _progress_text(step: Step, left: float | None) -> str:
-    parts = [step.message or f"Step {step.index} of {step.total}"]
+    parts = [step.message or (f"Step {step.index} of {step.total}" if step.total else "Working")]
     parts += [f"{name} {value:.4g}" for name, value in step.losses.items()]
     if left is not None and left >= 1:
         parts.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")

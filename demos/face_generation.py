@@ -197,7 +197,7 @@ def _build_generation(model: gr.Dropdown) -> ui.Outputs:
                 info = "Fine detail that is no part of the latent: the same each time, random, or none."
                 noise = gr.Radio(["const", "random", "none"], value="const", label="Noise", info=info)
                 latents = gr.File(label="Latents to draw in place of seeds (.npy)", file_types=[".npy"], height=110)
-                made = ui.made_here()
+                made = ui.made_here("A face")
             ui.run(
                 generate_faces,
                 inputs=[model, seed, count, truncation, noise, latents],
@@ -224,7 +224,7 @@ def _build_mixing(model: gr.Dropdown) -> ui.Outputs:
             with gr.Accordion("Advanced", open=False):
                 info = "The last layer that comes from the second face; empty for all that follow."
                 until = gr.Number(None, label="Last layer", precision=0, minimum=0, info=info)
-                made = ui.made_here()
+                made = ui.made_here("A face")
             ui.run(
                 mix_styles,
                 inputs=[model, content, style, crossover, truncation, until],

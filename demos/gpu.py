@@ -9,6 +9,7 @@ except ImportError:
     spaces = None
 
 LANE = "gpu"
+TRAINING = "training"  # takes long, step by step: others get the device in between
 Function = TypeVar("Function", bound=Callable)
 
 

@@ -89,20 +89,22 @@ def _connect(ports: dict[ModuleType, ui.Ports], frame: gr.Tabs) -> None:
             with outputs.send_row:
                 for target in ports:
                     if ports[target].picture is not None:
-                        _add_send_button(outputs.sent, ports[target].picture, target.TITLE, target is source, frame)
+                        _add_send_button(outputs.sent, ports[target], target.TITLE, target is source, frame)
 
 
-def _add_send_button(
-    sent: gr.components.Component, picture: ui.Picture, title: str, again: bool, frame: gr.Tabs
-) -> None:
+def _add_send_button(sent: gr.components.Component, port: ui.Ports, title: str, again: bool, frame: gr.Tabs) -> None:
+    again = again and not port.inside
     button = gr.Button("Use the result as the next input" if again else f"Send to {title}", size="sm")
-    button.click(
-        lambda path: (path or gr.skip(), gr.Tabs(selected=title) if path else gr.skip()),
-        sent,
-        [picture, frame],
-        queue=False,
-        **ui.PRIVATE,
-    )
+    tabs, ids = [frame], [title]
+    if port.inside:
+        tabs, ids = [frame, port.inside[0]], [title, port.inside[1]]
+
+    def send(path: str | None) -> list:
+        if not path:
+            return [gr.skip()] * (1 + len(tabs))
+        return [path, *(gr.Tabs(selected=tab) for tab in ids)]
+
+    button.click(send, sent, [port.picture, *tabs], queue=False, **ui.PRIVATE)
 
 
 def _device_badge() -> str:

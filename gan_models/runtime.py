@@ -112,6 +112,16 @@ def check_wanted() -> None:
         raise Cancelled
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let `check_wanted` do nothing inside the `with` block: for steps of a training that must not end halfway."""
+    unwanted, _current.unwanted = getattr(_current, "unwanted", None), None
+    try:
+        yield
+    finally:
+        _current.unwanted = unwanted
+
+
 @cache
 def watch_layers() -> None:
     """Make every layer of every network call `check_wanted` before it computes."""
@@ -202,6 +212,13 @@ def out_of_memory_as(error: type[Exception] | Exception) -> Iterator[None]:
         if "can't allocate memory" in text or "not enough memory" in text or "out of memory" in text:
             raise error from None
         raise
+
+
+@contextmanager
+def computing(device: torch.device, short_of_memory: str) -> Iterator[None]:
+    """Hold the lock of `device`; where its memory is too short, raise `OutOfMemory` with the sentence given."""
+    with device_lock(device), out_of_memory_as(OutOfMemory(short_of_memory)):
+        yield
 
 
 def free_memory() -> None:

@@ -440,3 +440,39 @@ def test_check_wanted_only_concerns_the_thread_of_a_closed_run():
     closed.set()
     assert wait_until(lambda: verdicts)
     check_wanted()
+
+
+def test_what_is_uninterrupted_is_not_cancelled():
+    done = []
+
+    def work():
+        try:
+            yield Step(0, 2)
+            with runtime.uninterrupted():
+                time.sleep(0.3)
+                runtime.check_wanted()
+                done.append("whole")
+            runtime.check_wanted()
+            done.append("too far")
+            yield Step(1, 2)
+        finally:
+            done.append("ended")
+
+    stream = runtime.responsive(work(), every=0.01)
+    next(stream)
+    time.sleep(0.1)
+    stream.close()
+    for _ in range(100):
+        if "ended" in done:
+            break
+        time.sleep(0.05)
+    assert done == ["whole", "ended"]
+
+
+def test_computing_holds_the_lock_and_says_what_is_short():
+    device = torch.device("cpu")
+    with runtime.computing(device, "too short"):
+        assert runtime.device_lock(device).locked()
+    with pytest.raises(runtime.OutOfMemory, match="too short"), runtime.computing(device, "too short"):
+        raise MemoryError
+    assert not runtime.device_lock(device).locked()

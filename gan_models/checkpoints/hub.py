@@ -100,7 +100,7 @@ def verified(model: Model) -> Path:
         )
     expected = model.sha256 or _sha256_in(_blob(file).name)
     if expected and (signature(file), expected) not in _right:
-        if _sha256(file) != expected:
+        if file_hash(file) != expected:
             raise rejected(model, file, "their content is not what it should be")
         _right.add((signature(file), expected))
     return file
@@ -255,7 +255,7 @@ def _fill(model: Model, url: str, blob: Path, metadata: HfFileMetadata, progress
         )
     _receive(url, incomplete, metadata.size, progress)
     expected = model.sha256 or _sha256_in(metadata.etag)
-    if _size(incomplete) != metadata.size or (expected and _sha256(incomplete) != expected):
+    if _size(incomplete) != metadata.size or (expected and file_hash(incomplete) != expected):
         raise rejected(model, incomplete, "the download is not what it should be")
     os.replace(incomplete, blob)
     _right.add((signature(blob), expected))
@@ -341,14 +341,15 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _sha256(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=64)
 def _hash_once(file: Path, _signature: tuple) -> str:
-    return _sha256(file)
+    return file_hash(file)
 
 
 def _sha256_in(etag: str) -> str | None:

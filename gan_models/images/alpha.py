@@ -34,3 +34,17 @@ def join_alpha(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
         method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
         alpha = cv2.resize(alpha, (width, height), interpolation=method)
     return np.dstack([colour, alpha])
+
+
+def flatten(image: np.ndarray) -> np.ndarray:
+    """Return `image`, H×W×3 or 4, uint8, as it looks on white paper: H×W×3."""
+    if image.shape[2] == 3:
+        return image
+    alpha = image[:, :, 3:].astype(np.float32) / 255
+    return np.rint(image[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
+def bright(picture: np.ndarray) -> np.ndarray:
+    """Return where `picture`, H×W×3 or 4 uint8, is bright and opaque, H×W bool: what a mask means."""
+    opaque = picture.shape[2] == 3 or picture[:, :, 3] > 127
+    return (picture[:, :, :3].max(-1) > 127) & opaque

@@ -75,6 +75,7 @@ def write_png(
     *,
     task: str,
     model: str | None = None,
+    sha256: str | None = None,
     seed: int | None = None,
     generated: bool = False,
     **settings: Any,
@@ -89,11 +90,12 @@ def write_png(
         image: H×W×3 or 4, uint8.
         task: The task's name.
         model: The weights' name in the registry.
+        sha256: The hash of weights that are in no registry.
         seed: The seed, where one was used.
         generated: Whether a model drew all of the picture, rather than altered one.
         settings: All other settings; values that JSON knows.
     """
-    record = make_record(task=task, model=model, seed=seed, **settings)
+    record = make_record(task=task, model=model, sha256=sha256, seed=seed, **settings)
     chunks = PngInfo()
     chunks.add_itxt(KEY, json.dumps(record))
     chunks.add_itxt("XML:com.adobe.xmp", XMP.format(source_type=source_type(generated), version=__version__))
@@ -102,14 +104,16 @@ def write_png(
     Image.fromarray(image).save(path, "PNG", pnginfo=chunks, **options)
 
 
-def make_record(*, task: str, model: str | None = None, seed: int | None = None, **settings: Any) -> dict[str, Any]:
+def make_record(
+    *, task: str, model: str | None = None, sha256: str | None = None, seed: int | None = None, **settings: Any
+) -> dict[str, Any]:
     """Return what a result tells of how it was made; arguments as for `write_png`."""
     return {
         "task": task,
         "settings": settings,
         "seed": seed,
         "weights": model,
-        "sha256": _sha256(model),
+        "sha256": sha256 or _sha256(model),
         "version": __version__,
     }
 

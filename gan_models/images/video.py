@@ -1,21 +1,30 @@
-"""Videos that browsers play: H.264 in MP4, with the same account of how they were made as pictures carry."""
+"""Films that browsers play: H.264 in MP4, or GIF, with the same account of how they were made as pictures carry."""
 
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 from gan_models.images.provenance import MAX_RECORD, check_record, make_record, source_type
 
 QUALITY = "16"  # x264's constant rate factor: visually lossless for small pictures
 MAX_FPS = 60
 BT709, VIDEO_RANGE = 1, 1  # said in the file, as browsers otherwise guess the colour matrix by the size
+
+
+class FilmWriter(Protocol):
+    """Takes one picture after the other; see `open_video`."""
+
+    def write(self, picture: np.ndarray) -> None:
+        """Append a picture, H×W×3 uint8, of the same size as the first."""
 
 
 class VideoWriter:
@@ -47,14 +56,32 @@ class VideoWriter:
             self._container.mux(self._stream.encode())
 
 
+class GifWriter:
+    """Takes one picture after the other; see `open_video`."""
+
+    def __init__(self):
+        self._frames: list[Image.Image] = []
+
+    def write(self, picture: np.ndarray) -> None:
+        """Append a picture, H×W×3 uint8, of the same size as the first, with 256 colours of its own."""
+        self._frames.append(Image.fromarray(picture).quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
+
+    def finish(self, path: str | os.PathLike, fps: float, comment: str) -> None:
+        """Write the file; GIF counts in hundredths of a second, and browsers take less than two for ten."""
+        first, *others = self._frames
+        duration = max(20, round(100 / fps) * 10)
+        options = {"append_images": others, "save_all": True, "loop": 0, "duration": duration}
+        first.save(path, "GIF", comment=comment.encode(), disposal=1, optimize=False, **options)
+
+
 @contextmanager
 def open_video(
     path: str | os.PathLike, *, fps: float, generated: bool = False, **record: Any
-) -> Iterator[VideoWriter]:
-    """Write an MP4 to `path`: give pictures to the writer inside the `with` block.
+) -> Iterator[FilmWriter]:
+    """Write a film to `path`: give pictures to the writer inside the `with` block.
 
     Args:
-        path: The file, which a block that fails leaves behind unfinished.
+        path: The file: a GIF if it is called .gif, else an MP4, which a block that fails leaves behind unfinished.
         fps: Pictures a second.
         generated: Whether a model drew all of the pictures, rather than altered some.
         record: task, model, seed and settings, as `write_png` takes them.
@@ -64,9 +91,16 @@ def open_video(
     """
     if not 1 <= fps <= MAX_FPS:
         raise ValueError(f"A video has 1 to {MAX_FPS} pictures a second, not {fps:g}.")
+    comment = json.dumps(make_record(**record, fps=fps))
+    if Path(path).suffix.lower() == ".gif":
+        gif = GifWriter()
+        yield gif
+        marked = {**json.loads(comment), "DigitalSourceType": source_type(generated)}
+        gif.finish(path, fps, json.dumps(marked))
+        return
     options = {"movflags": "+faststart+use_metadata_tags"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
-        container.metadata["comment"] = json.dumps(make_record(**record, fps=fps))
+        container.metadata["comment"] = comment
         container.metadata["DigitalSourceType"] = source_type(generated)
         writer = VideoWriter(container, fps)
         yield writer
@@ -74,9 +108,12 @@ def open_video(
 
 
 def read_video_provenance(path: str | os.PathLike) -> dict[str, Any] | None:
-    """Return the record that `open_video` left in an MP4, or None where there is none that is well-formed."""
+    """Return the record that `open_video` left in a film, or None where there is none that is well-formed."""
     try:
+        if Path(path).suffix.lower() == ".gif":
+            with Image.open(path, formats=["GIF"]) as picture:
+                return check_record(json.loads(picture.info["comment"][:MAX_RECORD]))
         with av.open(str(path)) as container:
             return check_record(json.loads(container.metadata["comment"][:MAX_RECORD]))
-    except (av.FFmpegError, OSError, KeyError, ValueError, RecursionError):
+    except (av.FFmpegError, OSError, KeyError, ValueError, TypeError, SyntaxError, RecursionError):
         return None

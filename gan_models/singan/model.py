@@ -17,21 +17,21 @@ from gan_models.singan.network import Generator
 
 COARSEST = 25  # pixels of the shorter side
 SCALE_FACTOR = 0.75
-MAX_SCALES, MAX_SIDE = 16, 2048  # of files that visitors bring
+MAX_SCALES, MAX_SIDE = 16, 512  # of files that visitors bring
 FIRST_CHANNELS, MAX_CHANNELS, CHANNELS_EVERY = 32, 128, 4
 
 
-def pyramid_sizes(height: int, width: int, max_side: int) -> list[tuple[int, int]]:
+def pyramid_sizes(height: int, width: int, max_side: int, factor: float = SCALE_FACTOR) -> list[tuple[int, int]]:
     """Return the sizes (height, width) of the scales from the coarsest to the finest.
 
     The finest has at most `max_side` pixels a side, or 25 on its shorter one; the coarsest about 25 on its shorter
-    one, each scale about 4/3 of the one below (supplement, section 1). A smaller picture gets a single scale.
+    one, each scale about `factor` times the one above (supplement, section 1). A smaller picture gets a single scale.
     """
     shrink = min(1.0, max(max_side / max(height, width), COARSEST / min(height, width)))
     short = min(height, width) * shrink
-    steps = max(0, ceil(log(min(COARSEST / short, 1)) / log(SCALE_FACTOR)))
-    factor = (COARSEST / short) ** (1 / steps) if steps else 1.0
-    scales = [shrink * factor ** (steps - index) for index in range(steps + 1)]
+    steps = max(0, ceil(log(min(COARSEST / short, 1)) / log(factor)))
+    exact = (COARSEST / short) ** (1 / steps) if steps else 1.0
+    scales = [shrink * exact ** (steps - index) for index in range(steps + 1)]
     return [(max(round(height * scale), 1), max(round(width * scale), 1)) for scale in scales]
 
 
@@ -47,16 +47,18 @@ class SinGAN(nn.Module):
 
     Attributes:
         sizes: Height and width of each scale, from the coarsest to the finest.
+        channels: The width of each scale's networks; by default as published.
         amplitudes: Standard deviation of the noise at each scale.
         z_star: The noise, 1×3×h×w, from which the coarsest scale reconstructs the picture.
         picture: The picture at the finest scale, H×W×3 uint8.
     """
 
-    def __init__(self, sizes: Sequence[tuple[int, int]]):
+    def __init__(self, sizes: Sequence[tuple[int, int]], channels: Sequence[int] | None = None):
         super().__init__()
         self.sizes = [tuple(size) for size in sizes]
+        self.channels = list(channels or published_channels(len(sizes)))
         self.register_buffer("extents", torch.tensor(self.sizes))
-        self.generators = nn.ModuleList(Generator(channels_at(scale)) for scale in range(len(sizes)))
+        self.generators = nn.ModuleList(map(Generator, self.channels))
         self.register_buffer("amplitudes", torch.ones(len(sizes)))
         self.register_buffer("z_star", torch.zeros(1, 3, *self.sizes[0]))
         self.register_buffer("picture", torch.zeros(*self.sizes[-1], 3, dtype=torch.uint8))
@@ -106,6 +108,10 @@ class SinGAN(nn.Module):
             x = self.generators[scale](noise, torch.zeros_like(noise) if x is None else resize(x, size))
         return x
 
+    def probe(self) -> torch.Tensor:
+        """Return a random picture, 1×3×H×W, to see whether the weights are sound."""
+        return self.draw(rng=torch.Generator().manual_seed(1))
+
 
 def save(model: SinGAN, path: str | os.PathLike) -> str:
     """Write a trained model as one safetensors file, in half precision, and return its path."""
@@ -122,13 +128,17 @@ def load(path: str | os.PathLike) -> SinGAN:
     refusal = ValueError("This file is not a SinGAN model of this app.")
     try:
         state = load_state_dict_file(Path(path), "safetensors")
-        sizes = [tuple(map(int, size)) for size in state["extents"].tolist()]
-    except (WeightsError, KeyError, TypeError, ValueError):
+        sizes = [(int(height), int(width)) for height, width in state["extents"].tolist()]
+        shapes = [tuple(state[name].shape) for name in ("z_star", "picture")]
+        channels = [len(state[f"generators.{scale}.head.conv.bias"]) for scale in range(len(sizes))]
+    except (WeightsError, KeyError, TypeError, ValueError, OverflowError):
         raise refusal from None
     fits = 1 <= len(sizes) <= MAX_SCALES and all(1 <= side <= MAX_SIDE for size in sizes for side in size)
+    fits = fits and all(1 <= width <= MAX_CHANNELS for width in channels)
+    fits = fits and shapes == [(1, 3, *sizes[0]), (*sizes[-1], 3)]
     if not fits or not all(value.isfinite().all() for value in state.values()):
         raise refusal
-    model = SinGAN(sizes).requires_grad_(False)
+    model = SinGAN(sizes, channels).requires_grad_(False)
     try:
         model.load_state_dict(state)
     except RuntimeError:
@@ -136,9 +146,9 @@ def load(path: str | os.PathLike) -> SinGAN:
     return model
 
 
-def channels_at(scale: int) -> int:
-    """Return the width of a scale's networks: 32, doubled every four scales, at most 128."""
-    return min(FIRST_CHANNELS * 2 ** (scale // CHANNELS_EVERY), MAX_CHANNELS)
+def published_channels(scales: int) -> list[int]:
+    """Return the widths of the networks as published: 32, doubled every four scales, at most 128."""
+    return [min(FIRST_CHANNELS * 2 ** (scale // CHANNELS_EVERY), MAX_CHANNELS) for scale in range(scales)]
 
 
 def to_picture(x: torch.Tensor) -> np.ndarray:

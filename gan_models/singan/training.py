@@ -6,9 +6,10 @@ pictures are drawn beforehand, many at a time; and one forward pass serves sampl
 of real and drawn pictures.
 """
 
+import pickle
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,28 @@ import torch.nn.functional as F
 from gan_models import runtime
 from gan_models.losses import gradient_penalty
 from gan_models.runtime import Step
-from gan_models.singan.model import SinGAN, channels_at, from_picture, pyramid_sizes, resize, to_picture
+from gan_models.singan.model import (
+    FIRST_CHANNELS,
+    SCALE_FACTOR,
+    SinGAN,
+    from_picture,
+    pyramid_sizes,
+    resize,
+    to_picture,
+)
 from gan_models.singan.network import Discriminator
 from gan_models.training import checkpoint
 
 SMALLEST = 11  # the side of a patch that the discriminator sees
 LONGEST = 8  # in units of the other side
-REPORT_EVERY, PREVIEW_SECONDS = 5, 1.0
+REPORT_EVERY, REPORT_SECONDS, PREVIEW_SECONDS, KEEP_SECONDS = 5, 0.5, 1.0, 20.0
 LEARNING_RATE, DECAY_AT, DECAY = 5e-4, 0.8, 0.1
 PENALTY_WEIGHT, RECONSTRUCTION_WEIGHT, NOISE_WEIGHT = 0.1, 10.0, 0.1
+UPSCALING_FACTOR, UPSCALING_WEIGHT = 0.5 ** (1 / 3), 100.0  # for super-resolution
+OVERHEAD = 1500  # pixels that take as long as what an iteration does besides
 BANK = 64  # pictures of the scales below
+ACTIVATIONS = 2**25  # of a layer, while those are drawn
+SHORT_OF_MEMORY = "The memory of this device is too short to train on this picture."
 
 
 @dataclass(frozen=True)
@@ -35,32 +48,42 @@ class Preset:
     """How thoroughly to train.
 
     Attributes:
-        iterations: For each scale.
+        iterations: At the coarsest scale, where layouts are learned and time is cheap, and at the finest; in between
+            they change by the same factor from scale to scale.
         steps: Of each network in an iteration.
         penalty_every: Iterations between those with a gradient penalty, which then counts so much more.
         max_side: Pixels of the finest scale's longer side.
+        doubling: Whether the networks get twice as wide every four scales, as published, and begin anew there; else
+            all are as narrow as the first and begin where the scale below ended.
     """
 
-    iterations: int
+    iterations: tuple[int, int]
     steps: int
     penalty_every: int
     max_side: int
+    doubling: bool
 
 
 PRESETS = {
-    "quick": Preset(iterations=500, steps=1, penalty_every=2, max_side=128),
-    "balanced": Preset(iterations=1000, steps=1, penalty_every=1, max_side=192),
-    "paper": Preset(iterations=2000, steps=3, penalty_every=1, max_side=250),
+    "quick": Preset(iterations=(1500, 600), steps=1, penalty_every=2, max_side=128, doubling=False),
+    "balanced": Preset(iterations=(2000, 1000), steps=1, penalty_every=1, max_side=192, doubling=True),
+    "paper": Preset(iterations=(2000, 2000), steps=3, penalty_every=1, max_side=250, doubling=True),
 }
 
 
 def train(
-    picture: np.ndarray, *, preset: str = "quick", seed: int = 0, out: Path | None = None, device: str | None = None
+    picture: np.ndarray,
+    *,
+    preset: str = "quick",
+    seed: int = 0,
+    out: Path | None = None,
+    device: str | None = None,
+    upscaling: bool = False,
 ) -> Iterator[Step]:
     """Train on `picture`, H×W×3 uint8; the last step's result is the `SinGAN`.
 
     Yields a `Step` after every few iterations, with losses and, about once a second, a picture that the scale under
-    training draws.
+    training draws. Steps are counted by the time that they should take, which is longer at finer scales.
 
     Args:
         picture: What to learn from.
@@ -69,9 +92,12 @@ def train(
         out: A file that keeps the state of the training, also when it is cancelled; where it is there, the training
             goes on from it.
         device: "cuda", "mps" or "cpu"; None picks the best there is.
+        upscaling: Train for super-resolution (section 4.1 and supplement): scales nearer to each other, and ten times
+            the weight on the reconstruction.
 
     Raises:
-        ValueError: No such preset, or the picture is smaller than 11 pixels or more than eight times as long as wide.
+        ValueError: No such preset; the picture is smaller than 11 pixels or more than eight times as long as wide; or
+            `out` holds a training of something else.
     """
     if preset not in PRESETS:
         raise ValueError(f"The preset must be one of {', '.join(PRESETS)}, not “{preset}”.")
@@ -79,29 +105,43 @@ def train(
         raise ValueError(f"SinGAN takes pictures of {SMALLEST}×{SMALLEST} pixels or more.")
     if max(picture.shape[:2]) > LONGEST * min(picture.shape[:2]):
         raise ValueError(f"SinGAN takes pictures that are at most {LONGEST} times as long as wide.")
-    training = Training(picture, preset, seed, runtime.pick_device(device))
+    training = Training(picture, preset, seed, runtime.pick_device(device), upscaling)
     if out and out.exists():
-        checkpoint.load(out, {"training": training})
-    scales, iterations = len(training.model.sizes), training.preset.iterations
-    total, shown = scales * iterations, 0.0
+        _restore(training, out)
+    sizes, total = training.model.sizes, sum(training.efforts())
+    whole, reported, shown, kept = True, 0.0, 0.0, time.monotonic()
     try:
-        while training.scale < scales:
-            with runtime.device_lock(training.device):
-                scale, losses = training.scale, training.iterate()
+        while training.scale < len(sizes):
             runtime.check_wanted()
-            done = training.scale * iterations + training.iteration
-            if done % REPORT_EVERY and training.iteration:
+            whole = False
+            with runtime.computing(training.device, SHORT_OF_MEMORY), runtime.uninterrupted():
+                scale, losses = training.scale, training.iterate()
+            whole = True
+            time.sleep(0.0005)  # so that others who wait for the device get it
+            if out and time.monotonic() - kept > KEEP_SECONDS:
+                checkpoint.save(out, training.effort(), {"training": training})
+                kept = time.monotonic()
+            if training.iteration % REPORT_EVERY and time.monotonic() - reported < REPORT_SECONDS:
                 continue
             preview = None
-            if time.monotonic() - shown > PREVIEW_SECONDS:
-                preview, shown = to_picture(training.sample()), time.monotonic()
-            height, width = training.model.sizes[scale]
-            message = f"Scale {scale + 1} of {scales}, {width} × {height} pixels"
-            yield Step(done, total, preview=preview, losses=losses, message=message)
+            if time.monotonic() - shown > PREVIEW_SECONDS or not training.iteration:
+                preview, shown = to_picture(training.sample(scale)), time.monotonic()
+            reported = time.monotonic()
+            height, width = sizes[scale]
+            message = f"Scale {scale + 1} of {len(sizes)}, {width} × {height} pixels"
+            yield Step(training.effort(), total, preview=preview, losses=losses, message=message)
     finally:
-        if out:
-            checkpoint.save(out, training.scale * iterations + training.iteration, {"training": training})
+        if out and whole:  # else an iteration was broken off, and what was kept before it is good
+            checkpoint.save(out, training.effort(), {"training": training})
     yield Step(total, total, result=training.model)
+
+
+def _restore(training: "Training", out: Path) -> None:
+    try:
+        with runtime.computing(training.device, SHORT_OF_MEMORY):
+            checkpoint.load(out, {"training": training})
+    except (pickle.UnpicklingError, EOFError, KeyError, RuntimeError):
+        raise ValueError("The training that should go on can't be read; start it afresh.") from None
 
 
 class Training:
@@ -111,14 +151,20 @@ class Training:
         model: The pyramid; scales above `scale` are not trained yet.
         scale: The scale that is being trained; their number when all are done.
         iteration: Iterations done at this scale.
+        iterations: How many there are at each scale.
     """
 
-    def __init__(self, picture: np.ndarray, preset: str, seed: int, device: torch.device):
+    def __init__(self, picture: np.ndarray, preset: str, seed: int, device: torch.device, upscaling: bool = False):
         self.preset, self.seed, self.device = PRESETS[preset], seed, device
         self.rng = torch.Generator().manual_seed(seed)
-        sizes = pyramid_sizes(*picture.shape[:2], self.preset.max_side)
+        self.reconstruction_weight = UPSCALING_WEIGHT if upscaling else RECONSTRUCTION_WEIGHT
+        factor = UPSCALING_FACTOR if upscaling else SCALE_FACTOR
+        sizes = pyramid_sizes(*picture.shape[:2], self.preset.max_side, factor)
+        self.iterations = [round(count) for count in np.geomspace(*self.preset.iterations, len(sizes))]
         self.whole = resize(from_picture(picture), sizes[-1]).clamp(-1, 1)
-        self.model = SinGAN(sizes).requires_grad_(False)
+        self.model = SinGAN(sizes, None if self.preset.doubling else [FIRST_CHANNELS] * len(sizes)).requires_grad_(
+            False
+        )
         self.model.picture.copy_(torch.from_numpy(to_picture(self.whole)))
         self.model.z_star.copy_(self.model.noise(0, sizes[0], self.rng))
         self.model.to(device)
@@ -126,13 +172,28 @@ class Training:
         self.discriminator: Discriminator | None = None
         self._begin_scale()
 
+    def efforts(self) -> list[int]:
+        """Return what each scale takes, in units of about the same time."""
+        areas = [height * width + OVERHEAD for height, width in self.model.sizes]
+        widths = self.model.channels
+        return [
+            count * width * area // 1000 for count, width, area in zip(self.iterations, widths, areas, strict=True)
+        ]
+
+    def effort(self) -> int:
+        """Return what has been done, in the same units."""
+        efforts = self.efforts()
+        begun = efforts[self.scale] * self.iteration // self.iterations[self.scale] if self.iteration else 0
+        return sum(efforts[: self.scale]) + begun
+
     def _begin_scale(self) -> None:
         """Prepare what stays the same while a scale is trained; start from the weights of the scale below."""
         scale, size, model = self.scale, self.model.sizes[self.scale], self.model
         self.real = resize(self.whole, size).to(self.device)
         self.generator = model.generators[scale].requires_grad_(True)
-        below, self.discriminator = self.discriminator, Discriminator(channels_at(scale)).to(self.device)
-        if scale and channels_at(scale) == channels_at(scale - 1):
+        widths = model.channels
+        below, self.discriminator = self.discriminator, Discriminator(widths[scale]).to(self.device)
+        if scale and widths[scale] == widths[scale - 1]:
             self.generator.load_state_dict(model.generators[scale - 1].state_dict())
             self.discriminator.load_state_dict(below.state_dict())
         else:
@@ -145,7 +206,9 @@ class Training:
         with torch.no_grad():
             if scale:
                 bank_rng = torch.Generator().manual_seed(self.seed + scale)
-                self.bank = resize(model.draw(BANK, until=scale, rng=bank_rng), size)
+                at_once = max(1, min(BANK, ACTIVATIONS // (size[0] * size[1] * widths[scale - 1])))
+                counts = [min(at_once, BANK - begun) for begun in range(0, BANK, at_once)]
+                self.bank = torch.cat([resize(model.draw(n, until=scale, rng=bank_rng), size) for n in counts])
                 self.reconstructed = resize(model.reconstruct(scale), size)
                 error = F.mse_loss(self.reconstructed, self.real).sqrt()
                 model.amplitudes[scale] = NOISE_WEIGHT * error
@@ -164,14 +227,14 @@ class Training:
 
     def set_rate(self) -> None:
         """Set the learning rate of this iteration."""
-        decayed = self.iteration >= DECAY_AT * self.preset.iterations
+        decayed = self.iteration >= DECAY_AT * self.iterations[self.scale]
         for optimizer in (self.g_optimizer, self.d_optimizer):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (DECAY if decayed else 1)
 
     def advance(self) -> None:
         """Count an iteration; after the last one of a scale, move on to the next."""
         self.iteration += 1
-        if self.iteration == self.preset.iterations:
+        if self.iteration == self.iterations[self.scale]:
             self.generator.requires_grad_(False)
             self.scale, self.iteration = self.scale + 1, 0
             if self.scale < len(self.model.sizes):
@@ -197,16 +260,17 @@ class Training:
         adversarial = -self.discriminator(fake).mean()
         error = F.mse_loss(reconstruction, self.real)
         self.g_optimizer.zero_grad()
-        (adversarial + RECONSTRUCTION_WEIGHT * error).backward()
+        (adversarial + self.reconstruction_weight * error).backward()
         self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
         return {"discriminator": d_loss.item(), "generator": adversarial.item(), "reconstruction": error.item()}
 
     @torch.no_grad()
-    def sample(self) -> torch.Tensor:
-        """Return a random picture, 1×3×h×w, of the scale under training, or of the last one."""
-        scale = min(self.scale, len(self.model.sizes) - 1)
+    def sample(self, scale: int) -> torch.Tensor:
+        """Return a random picture, 1×3×h×w, of `scale`, the one under training or the one that was just finished."""
         rng = torch.Generator().manual_seed(self.seed + self.iteration)
+        if scale < self.scale:
+            return self.model.draw(until=scale + 1, rng=rng)
         noise = self.model.noise(scale, self.model.sizes[scale], rng) * self.model.amplitudes[scale]
         return self.model.generators[scale](noise, self.bank[:1])
 
@@ -214,14 +278,26 @@ class Training:
         """Return what `load_state_dict` restores."""
         parts = ("model", "discriminator", "g_optimizer", "d_optimizer")
         state = {name: getattr(self, name).state_dict() for name in parts}
-        return state | {"scale": self.scale, "iteration": self.iteration, "rng": self.rng.get_state()}
+        where = {"scale": self.scale, "iteration": self.iteration, "rng": self.rng.get_state()}
+        return state | where | {"kind": self._kind()}
+
+    def _kind(self) -> list:
+        """Return what must be the same for a training to go on."""
+        return [*asdict(self.preset).values(), self.seed, self.reconstruction_weight]
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore a state of a training with the same picture, preset and seed."""
+        """Restore a state of a training with the same picture, preset and seed.
+
+        Raises:
+            ValueError: It is of another one.
+        """
+        picture = state["model"]["picture"]
+        if state["kind"] != self._kind() or not torch.equal(picture.cpu(), self.model.picture.cpu()):
+            raise ValueError("The training that should go on was of another picture, preset or seed.")
         self.model.load_state_dict(state["model"])
         self.scale, self.iteration = state["scale"], state["iteration"]
         if self.scale < len(self.model.sizes):
-            self.discriminator = Discriminator(channels_at(max(self.scale - 1, 0))).to(self.device)
+            self.discriminator = Discriminator(self.model.channels[max(self.scale - 1, 0)]).to(self.device)
             self._begin_scale()
             self.model.load_state_dict(state["model"])
             for name in ("discriminator", "g_optimizer", "d_optimizer"):

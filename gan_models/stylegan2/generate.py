@@ -110,8 +110,8 @@ class FaceGenerator(runtime.Backend):
         """
         if noise not in NOISE_MODES:
             raise ValueError(f"Noise must be one of {', '.join(NOISE_MODES)}, not “{noise}”.")
-        short = runtime.OutOfMemory("The memory of this device is too short to draw the picture; try again later.")
-        with runtime.device_lock(self.device), runtime.out_of_memory_as(short):
+        short = "The memory of this device is too short to draw the picture; try again later."
+        with runtime.computing(self.device, short):
             rng = torch.Generator(self.device).manual_seed(seed)
             picture = self.network.synthesis(torch.from_numpy(ws)[None].to(self.device), noise, rng)
             return to_image(picture / 2 + 0.5)

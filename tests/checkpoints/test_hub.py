@@ -148,7 +148,7 @@ def test_a_damaged_cached_file_is_moved_aside_and_fetched_afresh(server, registe
 def test_a_file_is_hashed_once(server, register, monkeypatch):
     server.add(REPO, FILE, CONTENT)
     hashed = []
-    monkeypatch.setattr(hub, "_sha256", lambda file, real=hub._sha256: hashed.append(file) or real(file))
+    monkeypatch.setattr(hub, "file_hash", lambda file, real=hub.file_hash: hashed.append(file) or real(file))
     model = register()
     for _ in range(3):
         hub.fetch(model)

@@ -349,7 +349,7 @@ def test_saving_in_half_precision(tmp_path):
     }
     file = tmp_path / "new" / "half.safetensors"
     digest = save_half(state, file, {"steps": "12"})
-    assert digest == hub._sha256(file)
+    assert digest == hub.file_hash(file)
     assert list(file.parent.iterdir()) == [file]
     saved = load_file(file)
     assert {name: value.dtype for name, value in saved.items()} == {

@@ -26,7 +26,9 @@ def write_picture(path, colour, size=(40, 30)):
 
 def test_endpoints_are_named_typed_and_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/generate_faces", "/mix_styles", "/interpolate_faces", "/upscale", "/models"}
+    faces = {"/generate_faces", "/mix_styles", "/interpolate_faces"}
+    tasks = ("train", "load", "sample", "harmonize", "edit", "paint", "animate", "upscale")
+    assert set(endpoints) == {"/models", "/upscale", *faces, *(f"/singan_{task}" for task in tasks)}
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}
     assert list(parameters) == ["image", "model", "factor"]
     assert parameters["model"]["parameter_default"] == "sr-psnr-compact"
@@ -199,7 +201,7 @@ def test_faces_are_filmed(client):
         ("/generate_faces", {"count": 17}, "greater than maximum value 16"),
         ("/generate_faces", {"truncation": -1}, "less than minimum value 0"),
         ("/generate_faces", {"truncation": 2}, "greater than maximum value"),
-        ("/generate_faces", {"model": "sr-psnr-compact"}, "not in the list"),
+        ("/generate_faces", {"model": "sr-psnr-compact"}, "are for super-resolution, not for faces"),
         ("/mix_styles", {"crossover": 12}, "layers 0 to 9; the crossover"),
         ("/mix_styles", {"content_seed": -1}, "less than minimum value 0"),
         ("/interpolate_faces", {"seeds": "4"}, "at least two seeds"),

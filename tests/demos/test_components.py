@@ -1,3 +1,4 @@
+from pathlib import Path
 from threading import Thread
 
 from demos import components as ui
@@ -23,10 +24,16 @@ def test_files_can_be_written_while_others_are_deleted(tmp_path):
 
 
 def test_files_that_are_gone_are_forgotten(tmp_path):
-    files = ui._Files([str(tmp_path / "here"), str(tmp_path / "gone")])
-    (tmp_path / "here").touch()
-    assert list(files) == [str(tmp_path / "here")]
-    assert len(files) == 1
+    here, gone, later = (str(tmp_path / name) for name in ("here", "gone", "later"))
+    files = ui._Files([here, gone, later])
+    for path in (here, gone):
+        Path(path).touch()
+    assert sorted(files) == sorted([here, gone])
+    Path(gone).unlink()
+    assert list(files) == [here]
+    Path(later).touch()  # registered before it was written, as the state of a long training is
+    assert sorted(files) == sorted([here, later])
+    assert len(files) == 2
 
 
 def test_the_time_left_counts_down(monkeypatch):

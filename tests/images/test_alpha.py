@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_models.images import join_alpha, split_alpha
+from gan_models.images import bright, flatten, join_alpha, split_alpha
 
 
 def random_image(height, width, channels, seed=0):
@@ -85,3 +85,17 @@ def test_shrinking_averages_alpha():
     joined = join_alpha(np.zeros((4, 6, 3), np.uint8), alpha)
     means = alpha.reshape(4, 4, 6, 4).mean(axis=(1, 3))
     assert np.abs(joined[:, :, 3] - means).max() <= 0.5
+
+
+def test_flattening_puts_the_picture_on_white_paper():
+    picture = np.zeros((1, 3, 4), np.uint8)
+    picture[0, :, 3] = 255, 51, 0
+    assert flatten(picture).tolist() == [[[0] * 3, [204] * 3, [255] * 3]]
+    assert flatten(picture[:, :, :3]) is not None
+    np.testing.assert_array_equal(flatten(picture[:, :, :3]), picture[:, :, :3])
+
+
+def test_masks_are_what_is_bright_and_opaque():
+    picture = np.array([[[255, 255, 255, 255], [255, 255, 255, 0], [100, 20, 20, 255], [0, 200, 0, 200]]], np.uint8)
+    assert bright(picture).tolist() == [[True, False, False, True]]
+    assert bright(picture[:, :, :3]).tolist() == [[True, True, False, True]]

@@ -1,6 +1,7 @@
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_models.images.video import open_video, read_video_provenance
 
@@ -71,3 +72,32 @@ def test_no_record_where_there_is_none(tmp_path):
         container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
         container.mux(stream.encode())
     assert read_video_provenance(tmp_path / "foreign.mp4") is None
+
+
+def test_gifs_loop_at_their_speed_and_carry_what_made_them(tmp_path):
+    greys = [20, 90, 160]
+    with open_video(tmp_path / "a.gif", fps=10, task="x", seed=3) as film:
+        for grey in greys:
+            film.write(np.full((15, 21, 3), grey, np.uint8))
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert (picture.format, picture.n_frames, picture.info["loop"], picture.info["duration"]) == (
+            "GIF",
+            3,
+            0,
+            100,
+        )
+        found = []
+        for index in range(3):
+            picture.seek(index)
+            found.append(np.asarray(picture.convert("RGB")).mean())
+    np.testing.assert_allclose(found, greys, atol=2)
+    assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "a.gif").read_bytes()
+    record = read_video_provenance(tmp_path / "a.gif")
+    assert (record["task"], record["seed"]) == ("x", 3)
+
+
+def test_gifs_of_others_carry_nothing(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.gif")
+    assert read_video_provenance(tmp_path / "a.gif") is None
+    (tmp_path / "b.gif").write_bytes(b"GIF89a")
+    assert read_video_provenance(tmp_path / "b.gif") is None

@@ -64,7 +64,27 @@ def test_a_file_brings_the_model_back(tmp_path):
     torch.testing.assert_close(back.draw(rng=rng()), model.draw(rng=rng()), atol=0.01, rtol=0)
 
 
-@pytest.mark.parametrize("change", ["text", "foreign", "missing", "huge", "too many", "wrong shape", "not finite"])
+def test_narrow_networks_come_back_too(tmp_path):
+    model = SinGAN([(8, 10)] * 6, [32] * 6)
+    assert load(save(model, tmp_path / "model.safetensors")).channels == [32] * 6
+    assert SinGAN([(8, 10)] * 9).channels == [32] * 4 + [64] * 4 + [128]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "text",
+        "foreign",
+        "missing",
+        "huge",
+        "too many",
+        "wrong shape",
+        "three sides",
+        "endless",
+        "other noise",
+        "not finite",
+    ],
+)
 def test_files_that_are_no_models(tmp_path, change):
     path = tmp_path / "model.safetensors"
     state = load_file(save(tiny(), path))
@@ -81,6 +101,12 @@ def test_files_that_are_no_models(tmp_path, change):
             state["extents"] = torch.ones(1000, 2, dtype=torch.int64)
         elif change == "wrong shape":
             state["extents"] = torch.tensor(7)
+        elif change == "three sides":
+            state["extents"] = torch.full((3, 3), 500)
+        elif change == "endless":
+            state["extents"] = torch.full((3, 2), float("inf"))
+        elif change == "other noise":
+            state["z_star"] = torch.zeros(1, 3, 9, 9)
         else:
             state["z_star"][0, 0, 0, 0] = float("nan")
         save_file(state, path)

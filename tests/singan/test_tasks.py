@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from gan_models.singan import tasks
-from gan_models.singan.model import from_picture, resize, to_picture
+from gan_models.singan.model import SinGAN, from_picture, resize, to_picture
 from tests.singan.test_model import tiny
 
 SHAPE = (15, 19, 3)
@@ -40,7 +41,7 @@ def test_any_aspect_ratio(model):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"start_scale": 3}, "start scale can be 0 to 2, not 3"),
+        ({"start_scale": 3}, "start scale of this model can be 0 to 2, not 3"),
         ({"start_scale": -1}, "not -1"),
         ({"count": 0}, "1 to 16"),
         ({"count": 17}, "1 to 16"),
@@ -64,26 +65,35 @@ def test_redrawing_starts_from_the_small_picture(model):
     found = tasks.redraw(model, picture(), start_scale=2, seed=3)
     with torch.no_grad():
         below = resize(from_picture(picture()), (11, 14))
-        expected = model.draw(first=2, below=below, rng=torch.Generator().manual_seed(3))
+        expected = model.draw(first=2, below=below, rng=tasks.seeded(3))
     np.testing.assert_array_equal(found, to_picture(expected))
 
 
 @pytest.mark.parametrize("start_scale", [0, 3])
 def test_scale_0_has_none_below(model, start_scale):
-    with pytest.raises(ValueError, match="start scale can be 1 to 2"):
-        tasks.redraw(model, picture(), start_scale=start_scale)
+    with pytest.raises(ValueError, match="start scale of this model can be 1 to 2"):
+        tasks.paint(model, picture(), start_scale=start_scale)
 
 
-def test_harmonisation_leaves_what_is_far_from_the_mask(model, monkeypatch):
-    monkeypatch.setattr(tasks, "DILATION", 1)
-    monkeypatch.setattr(tasks, "FEATHER", 1.0)
+def square_mask():
     mask = np.zeros((30, 38), np.uint8)
     mask[:8, :8] = 255
-    found = tasks.harmonize(model, picture(), mask, start_scale=1)
-    plain = to_picture(resize(from_picture(picture()), (15, 19)))
-    drawn = tasks.redraw(model, picture(), start_scale=1)
-    np.testing.assert_array_equal(found[8:, 10:], plain[8:, 10:])
-    np.testing.assert_allclose(found[1, 1], drawn[1, 1], atol=2)
+    return mask
+
+
+def test_harmonising_redraws_what_is_masked_and_keeps_the_rest(model):
+    found = tasks.harmonize(model, picture(), square_mask(), start_scale=1)
+    assert found.shape == (30, 38, 3)
+    drawn = to_picture(resize(from_picture(tasks.redraw(model, picture(), start_scale=1)), (30, 38)))
+    np.testing.assert_array_equal(found[16:, 20:], picture()[16:, 20:])
+    np.testing.assert_allclose(found[1:4, 1:4], drawn[1:4, 1:4], atol=2)
+
+
+def test_harmonising_keeps_transparency(model):
+    alpha = np.full((30, 38, 1), 255, np.uint8)
+    alpha[:, 30:] = 7
+    found = tasks.harmonize(model, np.dstack([picture(), alpha]), square_mask(), start_scale=1)
+    np.testing.assert_array_equal(found[:, :, 3:], alpha)
 
 
 def test_a_mask_of_another_shape_is_refused(model):
@@ -91,13 +101,93 @@ def test_a_mask_of_another_shape_is_refused(model):
         tasks.harmonize(model, picture(), np.zeros((3, 3)), start_scale=1)
 
 
+@pytest.mark.parametrize(("task", "expected"), [("sample", 0), ("animate", 0), ("paint", 1), ("edit", 1)])
+def test_start_scales_where_none_is_asked_for(model, task, expected):
+    assert tasks.checked_start(model, task, None) == expected
+    assert tasks.checked_start(model, task, 2) == 2
+
+
+def test_a_model_of_a_single_scale_cannot_redraw():
+    single = SinGAN([(12, 12)])
+    assert tasks.checked_start(single, "sample", None) == 0
+    with pytest.raises(ValueError, match="single scale"):
+        tasks.checked_start(single, "paint", None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_sample_is_the_training_picture(model, seed):
+    model.z_star.copy_(model.noise(0, model.sizes[0], torch.Generator().manual_seed(seed)))  # as a training does
+    sample = next(tasks.sample(model, count=1, seed=seed)).astype(int)
+    assert np.abs(sample - to_picture(model.reconstruct())).mean() > 1
+
+
+def test_pasting():
+    ground, thing = np.full((20, 40, 3), 10, np.uint8), np.full((4, 8, 4), 255, np.uint8)
+    thing[:, :4, 3] = 0
+    composite, mask = tasks.paste(ground, thing, x=0.5, y=0.25, width=0.2)
+    expected = np.zeros((20, 40), np.uint8)
+    expected[3:7, 20:24] = 255
+    np.testing.assert_array_equal(mask, expected)
+    np.testing.assert_array_equal(composite[mask > 0], 255)
+    np.testing.assert_array_equal(composite[mask == 0], 10)
+
+
+@pytest.mark.parametrize(("x", "y", "count"), [(0, 0, 2 * 4), (1, 1, 2 * 4), (-2, 0.5, 0), (0.5, 3, 0)])
+def test_pasting_over_the_edge(x, y, count):
+    ground, thing = np.zeros((20, 40, 3), np.uint8), np.full((4, 8, 3), 255, np.uint8)
+    composite, mask = tasks.paste(ground, thing, x=x, y=y, width=0.2)
+    assert composite.shape == ground.shape
+    assert (mask > 0).sum() == count
+
+
+@pytest.mark.parametrize("width", [0, 0.001, 5])
+def test_things_of_impossible_sizes_are_refused(width):
+    with pytest.raises(ValueError, match="at least a pixel"):
+        tasks.paste(np.zeros((20, 40, 3), np.uint8), np.zeros((4, 8, 3), np.uint8), x=0, y=0, width=width)
+
+
+def test_cutting():
+    np.testing.assert_array_equal(tasks.cut(picture(), (0.25, 0.1, 0.75, 0.5)), picture()[3:15, 10:28])
+    with pytest.raises(ValueError, match="Drag a frame"):
+        tasks.cut(picture(), (0.5, 0.5, 0.5, 0.7))
+
+
+@pytest.mark.parametrize(("factor", "shape"), [(2, (24, 32, 3)), (1.5, (18, 24, 3)), (4, (48, 64, 3))])
+def test_super_resolution_gives_the_size_asked_for_step_by_step(model, factor, shape):
+    small = picture(12, 16)
+    sizes = [image.shape for image in tasks.upscale(model, small, factor=factor)]
+    assert sizes[-1] == shape
+    assert sizes == sorted(sizes)
+    assert len(sizes) == max(1, round(3 * np.log2(factor)))
+
+
+def test_super_resolution_starts_from_the_picture(model):
+    for generator in model.generators:
+        generator.tail[0].weight.zero_()
+        generator.tail[0].bias.zero_()
+    smooth = cv2.GaussianBlur(picture(12, 16), (0, 0), 3)
+    *_, larger = tasks.upscale(model, smooth, factor=2)
+    plain = to_picture(resize(from_picture(smooth), (24, 32))).astype(int)
+    assert np.abs(larger - plain).mean() < 1.5  # interpolated in three steps rather than one
+
+
+@pytest.mark.parametrize(("factor", "sentence"), [(1, "above 1"), (9, "at most 8"), (float("nan"), "above 1")])
+def test_factors_that_are_refused(model, factor, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        next(tasks.upscale(model, picture(), factor=factor))
+
+
+def test_too_large_results_are_refused(model, monkeypatch):
+    monkeypatch.setattr(tasks, "MAX_MEGAPIXELS", 0.001)
+    with pytest.raises(ValueError, match="smaller factor"):
+        next(tasks.upscale(model, picture(), factor=2))
+
+
 def test_painting_with_the_pictures_own_colours(model):
     model.picture[:] = torch.tensor([10, 200, 30], dtype=torch.uint8)
     model.picture[:5] = torch.tensor([250, 0, 0], dtype=torch.uint8)
-    colours = tasks.main_colours(model.picture.numpy(), 2)
-    assert sorted(np.rint(colours).astype(int).tolist()) == [[10, 200, 30], [250, 0, 0]]
-    near = np.where(np.arange(38)[None, :, None] < 19, (240, 20, 20), (20, 180, 40)).astype(np.uint8).repeat(30, 0)
-    exact = np.where(np.arange(38)[None, :, None] < 19, (250, 0, 0), (10, 200, 30)).astype(np.uint8).repeat(30, 0)
+    near = np.where(np.arange(38)[None, :, None] < 20, (240, 20, 20), (20, 180, 40)).astype(np.uint8).repeat(30, 0)
+    exact = np.where(np.arange(19)[None, :, None] < 10, (250, 0, 0), (10, 200, 30)).astype(np.uint8).repeat(15, 0)
     quantized = tasks.paint(model, near, start_scale=1, quantize=True)
     np.testing.assert_array_equal(quantized, tasks.paint(model, exact, start_scale=1))
 
@@ -136,3 +226,13 @@ def test_a_walk_stays_near_and_moves_smoothly():
 def test_animations_that_are_refused(model, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         next(tasks.animate(model, **options))
+
+
+def test_a_loop_has_no_dull_moment():
+    """Where end and beginning meet, the noise is as strong as elsewhere."""
+    rng = torch.Generator().manual_seed(0)
+    frames = torch.stack(
+        list(tasks.walk(torch.zeros(1, 3, 40, 40), alpha=0.1, beta=0.9, frames=200, loop=True, rng=rng))
+    )
+    strengths = frames.flatten(1).std(1)
+    assert strengths[5:50].mean() > 0.8 * strengths[60:].mean()

@@ -1,10 +1,11 @@
+import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from gan_models.runtime import finish
+from gan_models.runtime import finish, responsive, watch_layers
 from gan_models.singan import training
 from gan_models.singan.model import from_picture, pyramid_sizes, resize, to_picture
 from gan_models.singan.training import PRESETS, Preset, Training, train
@@ -15,7 +16,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     """A preset of a few iterations on two scales."""
-    monkeypatch.setitem(PRESETS, "tiny", Preset(iterations=6, steps=1, penalty_every=2, max_side=30))
+    monkeypatch.setitem(PRESETS, "tiny", Preset((6, 6), 1, 2, 30, doubling=True))
     monkeypatch.setattr(training, "BANK", 4)
 
 
@@ -101,7 +102,8 @@ def test_a_cancelled_training_keeps_its_state_in_a_file(tmp_path, monkeypatch):
         next(steps)
     steps.close()
     rest = list(train(picture(), preset="tiny", seed=4, out=tmp_path / "state.pt", device="cpu"))
-    assert [step.index for step in rest] == [9, 10, 11, 12, 12]
+    assert len(rest) == 5
+    assert rest[-2].index == rest[-1].index == rest[-1].total
     expected = trained(seed=4)
     for name, value in rest[-1].result.state_dict().items():
         assert torch.equal(value, expected.state_dict()[name]), name
@@ -109,9 +111,13 @@ def test_a_cancelled_training_keeps_its_state_in_a_file(tmp_path, monkeypatch):
 
 def test_steps_tell_what_goes_on(monkeypatch):
     monkeypatch.setattr(training, "REPORT_EVERY", 2)
+    monkeypatch.setattr(training, "REPORT_SECONDS", 1e9)
     monkeypatch.setattr(training, "PREVIEW_SECONDS", 0)
     *steps, last = train(picture(), preset="tiny", device="cpu")
-    assert [(step.index, step.total) for step in steps] == [(index, 12) for index in (2, 4, 6, 8, 10, 12)]
+    assert len(steps) == 6
+    indices = [step.index for step in steps]
+    assert indices == sorted(indices)
+    assert steps[-1].index == steps[-1].total == last.total
     assert steps[0].message == "Scale 1 of 2, 25 × 25 pixels"
     assert steps[-1].preview.shape == (30, 30, 3)
     assert set(steps[0].losses) == {"discriminator", "generator", "reconstruction"}
@@ -141,3 +147,81 @@ def test_a_constant_picture():
 def test_what_is_refused(image, preset, sentence):
     with pytest.raises(ValueError, match=sentence):
         next(train(image, preset=preset, device="cpu"))
+
+
+def test_iterations_fall_from_scale_to_scale(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", Preset((8, 2), 1, 2, 40, doubling=False))
+    run = Training(picture(40, 40), "tiny", 0, CPU)
+    assert run.iterations == [8, 4, 2]
+
+
+@pytest.mark.parametrize(("doubling", "expected"), [(True, [32, 32, 32, 32, 64]), (False, [32] * 5)])
+def test_widths_of_the_networks(monkeypatch, doubling, expected):
+    monkeypatch.setitem(PRESETS, "tiny", Preset((1, 1), 1, 2, 70, doubling=doubling))
+    model = finish(train(picture(70, 70), preset="tiny", device="cpu"))
+    assert model.channels == expected
+
+
+def test_a_training_of_something_else_does_not_go_on(tmp_path):
+    finish(train(picture(), preset="tiny", seed=1, out=tmp_path / "state.pt", device="cpu"))
+    for other, seed in ((picture(), 2), (255 - picture(), 1)):
+        with pytest.raises(ValueError, match="another picture, preset or seed"):
+            next(train(other, preset="tiny", seed=seed, out=tmp_path / "state.pt", device="cpu"))
+
+
+def test_a_cancelled_iteration_is_finished_first(tmp_path):
+    """Work that nobody wants any more ends between iterations, so that what is kept is sound."""
+    watch_layers()
+    image, state = picture(), tmp_path / "state.pt"
+    stream = responsive(train(image, preset="tiny", seed=5, out=state, device="cpu"), every=0.01)
+    next(stream)
+    stream.close()
+    for _ in range(200):
+        if state.exists():
+            break
+        time.sleep(0.05)
+    model = finish(train(image, preset="tiny", seed=5, out=state, device="cpu"))
+    expected = trained(seed=5)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, expected.state_dict()[name]), name
+
+
+def test_training_for_super_resolution(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", Preset((6, 6), 1, 2, 60, doubling=True))
+    run = Training(picture(60, 60), "tiny", 0, CPU, upscaling=True)
+    assert run.reconstruction_weight == 100
+    assert all(1.2 < b[0] / a[0] < 1.3 for a, b in pairwise(run.model.sizes))
+
+
+@pytest.mark.parametrize("moment", ["gradient_penalty", "resize"])
+def test_an_iteration_that_is_broken_off_is_done_again(tmp_path, monkeypatch, moment):
+    """Whatever it is that breaks in, what is kept is a state between iterations."""
+    monkeypatch.setattr(training, "KEEP_SECONDS", 0)
+    original, calls = getattr(training, moment), []
+
+    def interrupted(*arguments):
+        calls.append(moment)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(training, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        finish(train(picture(), preset="tiny", seed=6, out=tmp_path / "state.pt", device="cpu"))
+    monkeypatch.setattr(training, moment, original)
+    model = finish(train(picture(), preset="tiny", seed=6, out=tmp_path / "state.pt", device="cpu"))
+    expected = trained(seed=6)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, expected.state_dict()[name]), name
+
+
+def test_the_last_preview_of_a_scale_is_its_own(monkeypatch):
+    monkeypatch.setattr(training, "PREVIEW_SECONDS", 1000)
+    previews = {step.message: step.preview for step in train(picture(), preset="tiny", device="cpu") if step.message}
+    assert [preview.shape for preview in previews.values()] == [(25, 25, 3), (30, 30, 3)]
+
+
+def test_a_state_that_cannot_be_read_gets_one_sentence(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="start it afresh"):
+        next(train(picture(), preset="tiny", out=tmp_path / "state.pt", device="cpu"))
