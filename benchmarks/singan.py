@@ -36,6 +36,7 @@ PLACED = {  # an object in each model's picture: x, y and width as shares of it
     "singan-mountains": ("moon", 0.75, 0.2, 0.14),
     "singan-sea": ("boat", 0.4, 0.5, 0.25),
     "singan-birds": ("airship", 0.6, 0.4, 0.3),
+    "singan-town": ("airship", 0.6, 0.2, 0.3),
     "singan-gravel": ("moon", 0.4, 0.6, 0.3),
 }
 CPU = torch.device("cpu")

@@ -133,7 +133,8 @@ def test_faces_are_drawn_and_one_is_sent_to_be_enlarged(faces):
     assert "8 faces of 64 pixels" in wait_for_status(faces, "faces of")
     wait(faces, ".pictures .thumbnail-item")
     faces.find_elements(By.CSS_SELECTOR, ".pictures .thumbnail-item")[2].click()
-    next(b for b in faces.find_elements(By.CSS_SELECTOR, ".send-row button") if b.is_displayed()).click()
+    buttons = [b for b in faces.find_elements(By.CSS_SELECTOR, ".send-row button") if b.is_displayed()]
+    next(button for button in buttons if "Super-resolution" in button.text).click()
     wait(faces, ".picture-input img[src*='faces-faces-compact-3']")
     run(faces)
     assert "256 × 256 pixels" in wait_for_status(faces, "pixels in")
