@@ -25,6 +25,7 @@ from gan_models.images import decode, flatten
 from gan_models.images.palette import main_colours, nearest_colours
 from gan_models.losses import gradient_penalty
 from gan_models.metrics import sifid
+from gan_models.metrics.sifid import sifid_features
 from gan_models.singan import SingleImage, tasks
 from gan_models.singan.model import SinGAN, resize
 from gan_models.singan.single_image import TASK
@@ -58,7 +59,7 @@ class Plain(Training):
             noise = model.noise(self.scale, size, self.rng) * model.amplitudes[self.scale]
             fake = self.generator(noise, below)
             self.discriminator(fake.detach()).mean().backward()
-            penalty = gradient_penalty(self.discriminator, self.real, fake, self.rng)
+            penalty = gradient_penalty(self.discriminator, self.real, fake, self.rng, by_pixel=True)
             (PENALTY_WEIGHT * penalty).backward()
             self.d_optimizer.step()
         for _ in range(self.preset.steps):
@@ -72,21 +73,27 @@ class Plain(Training):
         return {"reconstruction": error.item()}
 
 
-def trainings(path: Path, preset: str, side: int | None = None) -> dict[str, Training]:
-    """Return a training of ours and one of the plain loop on the same picture, at the same sizes."""
+def trainings(path: Path, presets: list[str], side: int | None = None) -> dict[str, Training]:
+    """Return a training on one picture, at the same sizes, for each preset; the last, "plain", is the plain loop.
+
+    The side is `side`, or that of the first preset.
+    """
     picture = flatten(decode(path))
-    side = side or PRESETS[preset].max_side
-    PRESETS[preset] = replace(PRESETS[preset], max_side=side)
+    side = side or PRESETS[presets[0]].max_side
+    for preset in presets:
+        PRESETS[preset] = replace(PRESETS[preset], max_side=side)
     PRESETS["plain"] = replace(PRESETS["paper"], max_side=side)
-    return {preset: Training(picture, preset, 0, CPU), "plain": Plain(picture, "plain", 0, CPU)}
+    runs = {preset: Training(picture, preset, 0, CPU) for preset in presets}
+    return runs | {"plain": Plain(picture, "plain", 0, CPU)}
 
 
 def speed(options: argparse.Namespace) -> None:
     """Time some iterations of each at every scale, in turn, and print what a whole scale takes."""
+    (preset,) = options.presets
     print("| Picture | Scale | Plain (s a scale) | Ours (s a scale) | Speed (plain = 1) |")
     print("| --- | --- | --- | --- | --- |")
     for path in options.pictures:
-        runs = trainings(path, options.preset, options.side)
+        runs = trainings(path, [preset], options.side)
         totals = dict.fromkeys(runs, 0.0)
         for scale, (height, width) in enumerate(runs["plain"].model.sizes):
             seconds = {}
@@ -102,19 +109,19 @@ def speed(options: argparse.Namespace) -> None:
                 if name != "plain":  # which needs none of what is prepared for a scale
                     seconds[name] += time.perf_counter() - started
                 totals[name] += seconds[name]
-            ratio = seconds["plain"] / seconds[options.preset]
-            plain, ours = seconds["plain"], seconds[options.preset]
+            plain, ours = seconds["plain"], seconds[preset]
+            ratio = plain / ours
             print(f"| {path.stem} | {scale} ({width}×{height}) | {plain:.0f} | {ours:.1f} | {ratio:.1f} |")
-        ratio = totals["plain"] / totals[options.preset]
-        print(f"| {path.stem} | all | {totals['plain']:.0f} | {totals[options.preset]:.1f} | {ratio:.1f} |")
+        plain, ours = totals["plain"], totals[preset]
+        print(f"| {path.stem} | all | {plain:.0f} | {ours:.1f} | {plain / ours:.1f} |")
 
 
 def quality(options: argparse.Namespace) -> None:
-    """Train with both loops, and print what their samples are worth."""
+    """Train with each preset and with the plain loop, and print what their samples are worth."""
     print("| Picture | Training | Seconds | SIFID from scale 0 | SIFID from scale 1 | Diversity |")
     print("| --- | --- | --- | --- | --- | --- |")
     for path in options.pictures:
-        for name, run in trainings(path, options.preset, options.side).items():
+        for name, run in trainings(path, options.presets, options.side).items():
             started = time.perf_counter()
             while run.scale < len(run.model.sizes):
                 run.iterate()
@@ -192,9 +199,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=tuple(ACTIONS))
     parser.add_argument("pictures", type=Path, nargs="*")
-    parser.add_argument("--preset", default="quick", choices=tuple(PRESETS))
+    parser.add_argument("--presets", nargs="+", default=["quick"], choices=tuple(PRESETS))
     parser.add_argument("--side", type=int, help="pixels of the longer side, instead of the preset's")
     parser.add_argument("--iterations", type=int, default=8, help="speed: timed at each scale")
     parser.add_argument("--sheets", type=Path, help="folder for sheets of samples")
     chosen = parser.parse_args()
+    print(f"SIFID by {sifid_features()}; PyTorch with {torch.get_num_threads()} threads.\n")
     ACTIONS[chosen.action](chosen)

@@ -10,18 +10,16 @@ DATA holds the original pictures in `set5/`, `set14/` and `bsd100/`. Memory is r
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown
 from gan_models import checkpoints
 from gan_models.images import decode
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
@@ -127,13 +125,6 @@ def score_cells(scores: Scores) -> list[str]:
 # --- Speed
 
 
-class Cost(NamedTuple):
-    """What one enlargement takes: the time, and the resident memory above that of the idle process."""
-
-    seconds: float
-    mebibytes: float
-
-
 def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
     """Return a markdown table of the speed and peak memory of `model`, of Pillow, and of the naive way.
 
@@ -163,9 +154,8 @@ def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
         costs = {name: in_own_process(cost, load, size, repeats) for name, load in loaders.items()}
         first = next(iter(costs.values()))
         rows += [cost_cells(size, name, found, first) for name, found in costs.items()]
-    header = ["Input", "Method", "Seconds", "Input megapixels/s", "Speed (tiled = 1)", "Peak memory (MiB)"]
     threads = f"CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, best of {repeats}"
-    return f"{threads}\n\n{markdown([*header, 'Memory (tiled = 1)'], rows)}"
+    return f"{threads}\n\n{markdown(COSTS, rows)}"
 
 
 def load_naive(name: str) -> Enlarge:
@@ -182,57 +172,6 @@ def load_pillow() -> Enlarge:
         return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
     return enlarge
-
-
-def in_own_process(function: Callable, *arguments: object) -> Cost:
-    """Call `function` in a fresh process and return its result."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
-        return process.submit(function, *arguments).result()
-
-
-def cost(load: Callable[[], Enlarge], size: tuple[int, int], repeats: int) -> Cost:
-    """Measure the enlarging of a width×height picture in this process, after a small picture to warm up."""
-    enlarge = load()
-    width, height = size
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    idle = resident_mebibytes("VmRSS")
-    enlarge(picture[:64, :64].copy())
-    seconds = []
-    for _ in range(repeats):
-        start = perf_counter()
-        enlarge(picture)
-        seconds.append(perf_counter() - start)
-    return Cost(min(seconds), resident_mebibytes("VmHWM") - idle)
-
-
-def resident_mebibytes(field: str) -> float:
-    """Return this process's resident memory in MiB: "VmRSS" for now, "VmHWM" for the peak so far."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
-    return int(line.split()[1]) / 1024
-
-
-def cost_cells(size: tuple[int, int], name: str, found: Cost, tiled: Cost) -> list[str]:
-    """Write a row of the table of `speed`."""
-    width, height = size
-    return [
-        f"{width}×{height}",
-        name,
-        f"{found.seconds:.2f}",
-        f"{width * height / 1e6 / found.seconds:.3f}",
-        f"{tiled.seconds / found.seconds:.2f}",
-        f"{found.mebibytes:.0f}",
-        f"{found.mebibytes / tiled.mebibytes:.2f}",
-    ]
-
-
-# --- Both
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

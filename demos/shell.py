@@ -29,9 +29,9 @@ THEME = gr.themes.Base(
     button_secondary_background_fill_hover="*neutral_200",
 )
 ABOUT = f"""
-**GAN Atelier {__version__}** restores and transforms pictures on this machine. Nothing is sent anywhere: pictures
-are read and worked on here, and deleted after an hour or so; only weights that you pick from the Hugging Face Hub are
-downloaded.
+**GAN Atelier {__version__}** makes, restores and transforms pictures on this machine. Nothing is sent anywhere:
+pictures are read and worked on here, and deleted after an hour or so; only weights that you pick from the Hugging
+Face Hub are downloaded.
 
 - **Compact** weights came with the app and were trained by the project; their cards say on what and how well.
 - Every picture made here is a PNG that carries the settings, the weights and their hash. Drop it on its tab to
@@ -67,8 +67,9 @@ def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:
             for tab in tabs:
                 with gr.Tab(tab.TITLE, id=tab.TITLE) as page:
                     ports[tab] = tab.build()
-                page.select(ui.weights_badge, ports[tab].picker, weights, queue=False, **ui.PRIVATE)
-                ports[tab].picker.change(ui.weights_badge, ports[tab].picker, weights, queue=False, **ui.PRIVATE)
+                picker, badge = ports[tab].picker, ui.plain_errors(ui.weights_badge)
+                page.select(badge, picker, weights, queue=False, **ui.PRIVATE)
+                picker.change(badge, picker, weights, queue=False, **ui.PRIVATE)
         with gr.Accordion("About", open=False):
             gr.Markdown(ABOUT)
         _connect(ports, frame)

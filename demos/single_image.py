@@ -409,7 +409,7 @@ def _build_sampling(model: gr.Dropdown, scales: dict[str, gr.Slider]) -> ui.Outp
             controls = {"start_scale": start, "width_factor": width, "height_factor": height, "seed": seed}
             inputs = [model, count, *controls.values()]
             ui.run(singan_sample, inputs=inputs, outputs=result, api_name="singan_sample")
-    ui.restore_settings(made, TASK, {"model": model, **controls})
+    ui.restore_settings(made, TASK, {"model": model, **controls}, "sample")
     return result
 
 
@@ -439,9 +439,11 @@ def _build_placing(model: gr.Dropdown, scales: dict[str, gr.Slider], task: str) 
                 source = ui.upload("The training picture with something in it", "composite")
                 mask = ui.upload("Its mask: white where that is", "mask")
                 seed = ui.seed()
+                made = ui.made_here("A picture")
             function = singan_harmonize if harmonizing else singan_edit
             inputs = [model, source, mask, start, seed]
             ui.run(function, inputs=inputs, outputs=result, api_name=f"singan_{task}")
+    ui.restore_settings(made, TASK, {"model": model, "start_scale": start, "seed": seed}, task)
 
     def show(name: str, path: str | None) -> dict:
         return placed(_backend(name).picture, decode(path) if path else None)
@@ -480,8 +482,11 @@ def _build_painting(model: gr.Dropdown, scales: dict[str, gr.Slider]) -> tuple:
             with gr.Accordion("Advanced: a ready painting", open=False):
                 painting = ui.picture("A painting", "single-image-paintings")
                 seed = ui.seed()
-            inputs = [model, painting, start, quantize, seed]
+                made = ui.made_here("A picture")
+            controls = {"start_scale": start, "quantize": quantize, "seed": seed}
+            inputs = [model, painting, *controls.values()]
             ui.run(singan_paint, inputs=inputs, outputs=result, api_name="singan_paint")
+    ui.restore_settings(made, TASK, {"model": model, **controls}, "paint")
     canvas.input(lambda drawn: drawn and drawn["composite"], canvas, painting, queue=False, **ui.PRIVATE)
     return result, canvas, painting
 
@@ -539,9 +544,10 @@ def _build_upscaling() -> ui.Outputs:
         with inputs:
             image = ui.picture("A picture to enlarge", TASK)
             factor = gr.Slider(1.5, 8, 4, step=0.5, label="Factor", info="Up to two megapixels in all.")
-            preset, seed = _preset(), ui.seed()
-            inputs = [image, factor, preset, seed]
+            controls = {"factor": factor, "preset": _preset(), "seed": ui.seed()}
+            inputs = [image, *controls.values()]
             ui.run(singan_upscale, inputs=inputs, outputs=result, api_name="singan_upscale", lane=TRAINING)
+    ui.restore_settings(image, TASK, controls, "upscale")
     return result
 
 

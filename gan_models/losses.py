@@ -55,13 +55,22 @@ def r1_penalty(logits: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
 
 
 def gradient_penalty(
-    discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor, rng: torch.Generator | None = None
+    discriminator: nn.Module,
+    real: torch.Tensor,
+    fake: torch.Tensor,
+    rng: torch.Generator | None = None,
+    *,
+    by_pixel: bool = False,
 ) -> torch.Tensor:
     """Return how far the gradient's norm is from 1 between N×C×H×W pictures (Gulrajani et al. 2017, equation 3).
 
-    As in SinGAN's code the norm is that over the channels at each pixel, of a patch discriminator's summed scores.
+    Of a discriminator of patches it is the gradient of their mean score. With `by_pixel` it is as in SinGAN's code:
+    that of their sum, and the norm is that over the channels at each pixel.
     """
     share = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-    return (gradient.norm(dim=1) - 1).square().mean()
+    scores = discriminator(between)
+    score = scores.sum() if by_pixel else scores.flatten(1).mean(1).sum()
+    (gradient,) = torch.autograd.grad(score, between, create_graph=True)
+    norms = gradient.norm(dim=1) if by_pixel else gradient.flatten(1).norm(dim=1)
+    return (norms - 1).square().mean()

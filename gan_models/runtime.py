@@ -231,7 +231,7 @@ def free_memory() -> None:
 
 
 class ModelCache:
-    """Loaded backends by key: each is loaded once, and the longest unused leave when the budget is exceeded.
+    """Loaded backends or networks by key: each is loaded once, and the longest unused leave past the budget.
 
     Args:
         budget: Bytes that the weights of all backends may take together. The newest always stays.
@@ -275,7 +275,8 @@ class ModelCache:
 def _weight_bytes(backend: Any) -> int:
     import torch
 
-    networks = [value for value in vars(backend).values() if isinstance(value, torch.nn.Module)]
+    parts = [backend, *vars(backend).values()]
+    networks = [part for part in parts if isinstance(part, torch.nn.Module)]
     return sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
 
 

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gan_models.features.network import VGG
 from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss, gradient_penalty
@@ -73,7 +74,7 @@ def test_the_gradient_penalty_of_a_linear_critic():
     """Its gradient is its weights everywhere: 2 at each pixel of one channel, so (2 - 1)²."""
     real, fake = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
     weight = torch.tensor([2.0, 0, 0]).view(1, 3, 1, 1).requires_grad_()
-    penalty = gradient_penalty(lambda x: (x * weight).sum(1), real, fake)
+    penalty = gradient_penalty(lambda x: (x * weight).sum(1), real, fake, by_pixel=True)
     assert penalty.item() == pytest.approx(1)
     penalty.backward()
     assert weight.grad.flatten().tolist() == pytest.approx([2, 0, 0])
@@ -96,3 +97,27 @@ def test_the_gradient_penalty_is_taken_between_the_pictures():
     assert gradient_penalty(critic, real, fake, again).item() == gradient_penalty(
         critic, real, fake, torch.Generator().manual_seed(0)
     )
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_the_gradient_penalty_of_patches_is_that_of_their_mean_score(side):
+    """Patches of side² pixels, each of whose scores is 2·red + 1·green, summed: by hand, with 4·4 pixels a picture.
+
+    There are 16 / side² patches, so each pixel's gradient is (2, 1)·side² / 16 and the norm is √(16·5)·side² / 16.
+    """
+    real, fake = torch.rand(3, 2, 4, 4), torch.rand(3, 2, 4, 4)
+    weight = torch.tensor([2.0, 1.0]).view(1, 2, 1, 1).requires_grad_()
+    penalty = gradient_penalty(lambda x: side**2 * F.avg_pool2d((x * weight).sum(1, keepdim=True), side), real, fake)
+    norm = math.sqrt(80) * side**2 / 16
+    assert penalty.item() == pytest.approx((norm - 1) ** 2, rel=1e-5)
+    penalty.backward()
+    slopes = [2 * (norm - 1) * norm * value / 5 for value in (2, 1)]  # d(norm)/dw = w·norm / |w|²
+    assert weight.grad.flatten().tolist() == pytest.approx(slopes, rel=1e-5)
+
+
+def test_the_gradient_penalty_is_the_mean_over_the_pictures():
+    """The critic x² / 2 has the gradient x: norms of 3 and 0.5, which lie 2 and 0.5 from 1."""
+    pictures = torch.zeros(2, 1, 2, 2)
+    pictures[:, 0, 0, 0] = torch.tensor([3.0, 0.5])
+    penalty = gradient_penalty(lambda x: x.square().flatten(1).sum(1, keepdim=True) / 2, pictures, pictures)
+    assert penalty.item() == pytest.approx((2**2 + 0.5**2) / 2)

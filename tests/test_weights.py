@@ -76,4 +76,10 @@ def trainer(model):
     """Return the command that trains the model."""
     if model.task == "single-image":
         return "singan train"
-    return "train " + {"faces-compact": "stylegan2"}.get(model.name, model.name.removesuffix("-compact"))
+    families = {
+        "faces-compact": "stylegan2",
+        "dehaze-candy-compact": "candy",
+        "dehaze-cycle-compact": "cycle-dehaze",
+        "deblur-compact": "deblurgan",
+    }
+    return "train " + families.get(model.name, model.name.removesuffix("-compact"))

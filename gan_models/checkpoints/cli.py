@@ -89,7 +89,7 @@ def verify(options: argparse.Namespace) -> int:
     if options.names:
         models = [registry.get(name) for name in options.names]
     else:
-        models = [model for model in registry.models() if model.embedded or hub.ready(model)]
+        models = [model for model in registry.models() if model.embedded or (hub.ready(model) and not model.formula)]
     return _each(models, loading.verify)
 
 

@@ -47,7 +47,9 @@ _right: set[tuple] = set()  # signature and hash of each file whose content was 
 
 
 def path(model: Model) -> Path | None:
-    """Return the local file of `model`, or None if it must be fetched first. Asks nobody, opens nothing."""
+    """Return the local file of `model`, or None if it must be fetched first or there is none. Asks nobody."""
+    if model.formula:
+        return None
     if model.embedded:
         file = registry.REGISTRY.parent / model.file
         return file if file.is_file() else None
@@ -63,7 +65,7 @@ def path(model: Model) -> Path | None:
 
 def ready(model: Model) -> bool:
     """Say whether `model` can be loaded without fetching anything."""
-    return path(model) is not None
+    return model.formula or path(model) is not None
 
 
 def listing(task: str | None = None) -> list[dict[str, str | float | bool]]:
@@ -90,6 +92,8 @@ def verified(model: Model) -> Path:
     Raises:
         WeightsError: The file is not here, or its content is wrong; a wrong download is moved aside.
     """
+    if model.formula:
+        raise WeightsError(f"“{model.name}” is a formula: it has no weights.")
     file = path(model)
     if file is None and model.embedded:
         raise WeightsError(f"The embedded weights “{model.name}” are missing: there is no weights/{model.file}.")

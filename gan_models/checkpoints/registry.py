@@ -5,13 +5,13 @@ Each table of the file is a model, under the name by which everything else calls
     [super-resolution-compact]
     title = "Compact"                   # what a picker shows
     task = "super-resolution"           # the first embedded model of a task is its default
-    network = "gan_models.super_resolution.network:SRResNet"  # not for the formats onnx and npy
+    network = "gan_models.super_resolution.network:SRResNet"  # not for the formats onnx, npy and formula
     config = { num_feat = 48 }          # the network's constructor arguments; optional
-    format = "safetensors"              # or "state-dict" (PyTorch's own), "nvidia-pickle", "onnx", "npy"
+    format = "safetensors"              # or "state-dict" (PyTorch's own), "nvidia-pickle", "onnx", "npy", "formula"
     licence = "MIT"
     size_mb = 0.7                       # of the file, in millions of bytes
 
-and exactly one source:
+and exactly one source, unless the format is "formula", a classical method that its backend computes without weights:
 
     file = "compact.safetensors"        # embedded: a file beside the registry; needs sha256
     hub = { repo = "owner/name", file = "x.pth", revision = "main", repo_type = "space" }  # repo_type: or "model"
@@ -37,7 +37,8 @@ from typing import Any
 REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
 KINDS = {"config": dict, "hub": dict, "unwrap": list, "size_mb": (int, float)}  # all other keys: str
 NETWORK_FORMATS = ("safetensors", "state-dict", "nvidia-pickle")
-FORMATS = (*NETWORK_FORMATS, "onnx", "npy")
+FORMULA = "formula"
+FORMATS = (*NETWORK_FORMATS, "onnx", "npy", FORMULA)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,15 @@ class Model:
         return self.file is not None
 
     @property
+    def formula(self) -> bool:
+        """Whether this is a classical method, which has no weights."""
+        return self.format == FORMULA
+
+    @property
     def source(self) -> str:
-        """Where the weights come from: "embedded" or "hub: repo/file"."""
+        """Where the weights come from: "embedded" or "hub: repo/file"; or "formula", as there are none."""
+        if self.formula:
+            return FORMULA
         return f"hub: {self.hub.repo}/{self.hub.file}" if self.hub else "embedded"
 
 
@@ -158,7 +166,11 @@ def _check_keys(kind: type, table: dict[str, Any]) -> None:
 
 
 def _check(model: Model) -> None:
-    if (model.file is None) == (model.hub is None):
+    if model.format not in FORMATS:
+        raise ValueError(f"has the format “{model.format}”, which is none of {', '.join(FORMATS)}")
+    if model.formula and (model.file or model.hub):
+        raise ValueError("is a formula and can't have a file or a hub entry")
+    if not model.formula and (model.file is None) == (model.hub is None):
         raise ValueError("must have either a file or a hub entry, and not both")
     if model.hub and model.hub.repo_type not in ("model", "space"):
         raise ValueError(f"has the repo_type “{model.hub.repo_type}”, which is neither model nor space")
@@ -168,8 +180,6 @@ def _check(model: Model) -> None:
         raise ValueError("is embedded and so needs the sha256 of its file")
     if model.sha256 and not re.fullmatch("[0-9a-f]{64}", model.sha256):
         raise ValueError("has a sha256 that is not 64 lower-case hexadecimal digits")
-    if model.format not in FORMATS:
-        raise ValueError(f"has the format “{model.format}”, which is none of {', '.join(FORMATS)}")
     if (model.network is not None) != (model.format in NETWORK_FORMATS):
         raise ValueError(f"must name a network exactly if its format is one of {', '.join(NETWORK_FORMATS)}")
     for key in ("network", "convert"):

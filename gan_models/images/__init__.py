@@ -2,6 +2,16 @@
 
 from gan_models.images.alpha import bright, flatten, join_alpha, split_alpha
 from gan_models.images.decode import decode
+from gan_models.images.glimpse import glimpse
 from gan_models.images.provenance import read_provenance, save_result
 
-__all__ = ["bright", "decode", "flatten", "join_alpha", "read_provenance", "save_result", "split_alpha"]
+__all__ = [
+    "bright",
+    "decode",
+    "flatten",
+    "glimpse",
+    "join_alpha",
+    "read_provenance",
+    "save_result",
+    "split_alpha",
+]

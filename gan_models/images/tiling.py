@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from gan_models import runtime
 from gan_models.images.tensors import to_image, to_tensor
 
 BLEND = 8  # pixels of the input over which a tile fades into its neighbour
@@ -63,6 +64,42 @@ def tiled(
             if done % len(columns) == 0:
                 strip[: len(above)] = _blend(above, strip[: len(above)], axis=0)
             yield done, total
+
+
+def tiled_within_memory(
+    apply: Callable[[torch.Tensor], torch.Tensor],
+    image: np.ndarray,
+    *,
+    out: np.ndarray,
+    device: torch.device,
+    scale: int = 1,
+    tile: int,
+    overlap: int,
+) -> Iterator[tuple[int, int]]:
+    """Do what `tiled` does on `device`, holding its lock for a tile, with ever smaller tiles as memory runs out.
+
+    Raises:
+        OutOfMemory: Not even the smallest tile fits.
+    """
+
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), runtime.device_lock(device), runtime.out_of_memory_as(_TileTooLarge):
+            return apply(batch.to(device)).float().cpu()
+
+    while True:
+        try:
+            yield from tiled(compute, image, out=out, scale=scale, tile=tile, overlap=overlap)
+            return
+        except _TileTooLarge:
+            runtime.free_memory()
+            tile //= 2
+            if tile < smallest_tile(overlap):
+                sentence = "The memory of this device is too short for this picture; try again later."
+                raise runtime.OutOfMemory(sentence) from None
+
+
+class _TileTooLarge(Exception):
+    pass
 
 
 def _windows(length: int, tile: int, overlap: int) -> list[slice]:

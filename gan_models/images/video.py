@@ -1,9 +1,10 @@
 """Films that browsers play: H.264 in MP4, or GIF, with the same account of how they were made as pictures carry."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,11 +14,67 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from gan_models import settings
 from gan_models.images.provenance import MAX_RECORD, check_record, make_record, source_type
 
+FORMATS = "mov,mp4,matroska,webm,avi,gif,mpegts"  # others may name further files, which FFmpeg would read too
+MAX_PICTURES = 3600  # of a film that is worked on
+CODED_SHARE = 1.1  # how much larger pictures may be coded than shown, as codecs fill up their blocks
 QUALITY = "16"  # x264's constant rate factor: visually lossless for small pictures
 MAX_FPS = 60
 BT709, VIDEO_RANGE = 1, 1  # said in the file, as browsers otherwise guess the colour matrix by the size
+
+
+class Film:
+    """A film to be read: its rate, about how many pictures it has, and the pictures one by one.
+
+    Attributes:
+        path: The file.
+        fps: Pictures a second, from 1 to 60.
+        count: How many pictures there are, by what the file says.
+
+    Args:
+        path: A film: MP4, MOV, WebM, MKV, AVI, MPEG-TS or GIF.
+
+    Raises:
+        ValueError: It is no film, it is too long, or its pictures are larger than pictures may be.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = str(path)
+        try:
+            with _opened(self.path) as container:
+                stream = container.streams.video[0]
+                rate = float(stream.average_rate or 25)
+                seconds = (stream.duration or 0) * float(stream.time_base or 0) or (container.duration or 0) / 1e6
+                self.count = stream.frames or round(seconds * rate)
+                pixels = stream.width * stream.height
+        except (av.FFmpegError, OSError, IndexError, ValueError, AttributeError):  # the last where no decoder is
+            raise ValueError("This file is not a film that can be read.") from None
+        self.fps = min(max(rate, 1.0), MAX_FPS)
+        if pixels > settings.max_megapixels() * 1e6:
+            raise ValueError(f"A film may have pictures of {settings.max_megapixels():g} megapixels at most.")
+        if self.count > MAX_PICTURES:
+            raise ValueError(f"A film may have {MAX_PICTURES} pictures at most; this one has {self.count}.")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield the pictures, H×W×3 uint8, upright and of the first one's size.
+
+        There are at most 3,600, and none after the first that is damaged, or larger than pictures may be.
+        """
+        with _opened(self.path) as container, suppress(av.FFmpegError):
+            most = int(settings.max_megapixels() * 1e6 * CODED_SHARE)
+            container.streams.video[0].codec_context.options = {"max_pixels": str(most)}
+            size = {}  # which may change in the midst of a film
+            for frame in itertools.islice(container.decode(video=0), MAX_PICTURES):
+                size = size or {"width": frame.width, "height": frame.height}
+                picture = frame.to_ndarray(format="rgb24", **size)
+                turns = round(frame.rotation / 90) if abs(frame.rotation) <= 180 else 0  # else it is no rotation
+                yield np.ascontiguousarray(np.rot90(picture, turns))
+
+
+def _opened(path: str) -> av.container.InputContainer:
+    return av.open(path, options={"format_whitelist": FORMATS})
 
 
 class FilmWriter(Protocol):
@@ -113,7 +170,7 @@ def read_video_provenance(path: str | os.PathLike) -> dict[str, Any] | None:
         if Path(path).suffix.lower() == ".gif":
             with Image.open(path, formats=["GIF"]) as picture:
                 return check_record(json.loads(picture.info["comment"][:MAX_RECORD]))
-        with av.open(str(path)) as container:
+        with _opened(str(path)) as container:
             return check_record(json.loads(container.metadata["comment"][:MAX_RECORD]))
     except (av.FFmpegError, OSError, KeyError, ValueError, TypeError, SyntaxError, RecursionError):
         return None

@@ -65,7 +65,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(iterations=(1500, 600), steps=1, penalty_every=2, max_side=128, doubling=False),
+    "quick": Preset(iterations=(1200, 300), steps=1, penalty_every=2, max_side=128, doubling=False),
     "balanced": Preset(iterations=(2000, 1000), steps=1, penalty_every=1, max_side=192, doubling=True),
     "paper": Preset(iterations=(2000, 2000), steps=3, penalty_every=1, max_side=250, doubling=True),
 }
@@ -250,7 +250,7 @@ class Training:
         real_score, fake_score = self.discriminator(torch.cat([self.real, fake.detach()])).split(1)
         d_loss = fake_score.mean() - real_score.mean()
         if penalize:
-            penalty = gradient_penalty(self.discriminator, self.real, fake, self.rng)
+            penalty = gradient_penalty(self.discriminator, self.real, fake, self.rng, by_pixel=True)
             d_loss = d_loss + PENALTY_WEIGHT * self.preset.penalty_every * penalty
         self.d_optimizer.zero_grad()
         d_loss.backward()

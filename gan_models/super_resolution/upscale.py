@@ -9,14 +9,13 @@ import torch.nn.functional as F
 
 from gan_models import checkpoints, runtime, settings
 from gan_models.checkpoints import registry
-from gan_models.images import join_alpha, split_alpha
+from gan_models.images import glimpse, join_alpha, split_alpha
 from gan_models.images.checks import require_picture
-from gan_models.images.tiling import smallest_tile, tiled
+from gan_models.images.tiling import tiled_within_memory
 from gan_models.runtime import Step
 from gan_models.super_resolution.network import CompactSRResNet
 
 FACTORS = (2, 4)
-PREVIEW_SIDE = 768
 
 
 class Upscaler(runtime.Backend):
@@ -67,47 +66,23 @@ class Upscaler(runtime.Backend):
         colour, alpha = split_alpha(image)
         size = image.shape[1] * factor, image.shape[0] * factor
         out = cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR)  # what previews show of tiles to come
-        for index, total in self._tiles(colour, out, factor):
-            yield Step(index, total, preview=_preview(out))
+        tiles = tiled_within_memory(
+            lambda batch: self._enlarge(batch, factor),
+            colour,
+            out=out,
+            device=self.device,
+            scale=factor,
+            tile=self.tile,
+            overlap=self.overlap,
+        )
+        for index, total in tiles:
+            yield Step(index, total, preview=glimpse(out))
         yield Step(total, total, result=join_alpha(out, alpha))
 
-    def _tiles(self, image: np.ndarray, out: np.ndarray, factor: int) -> Iterator[tuple[int, int]]:
-        """Fill `out` tile by tile, with ever smaller tiles as long as memory runs out."""
-        tile = self.tile
-        while True:
-            try:
-                yield from tiled(
-                    lambda batch: self._enlarge(batch, factor),
-                    image,
-                    scale=factor,
-                    tile=tile,
-                    overlap=self.overlap,
-                    out=out,
-                )
-                return
-            except _TileTooLarge:
-                runtime.free_memory()
-                tile //= 2
-                if tile < smallest_tile(self.overlap):
-                    raise runtime.OutOfMemory(
-                        "The memory of this device is too short to enlarge the picture; try again later."
-                    ) from None
-
-    @torch.inference_mode()
     def _enlarge(self, batch: torch.Tensor, factor: int) -> torch.Tensor:
-        with (
-            runtime.device_lock(self.device),
-            runtime.out_of_memory_as(_TileTooLarge),
-            runtime.mixed_precision(self.device, bfloat16=self.compact),
-        ):
-            result = self.network(batch.to(self.device)).float()
-            if factor < self.network.scale:
-                result = F.avg_pool2d(result, self.network.scale // factor)
-            return result.cpu()
-
-
-class _TileTooLarge(Exception):
-    pass
+        with runtime.mixed_precision(self.device, bfloat16=self.compact):
+            result = self.network(batch).float()
+        return F.avg_pool2d(result, self.network.scale // factor) if factor < self.network.scale else result
 
 
 def check_factor(factor: int, model: str | None = None) -> None:
@@ -149,8 +124,3 @@ def _largest(height: int, width: int, pixels: float) -> tuple[int, int]:
     shrink = (pixels / (height * width)) ** 0.5
     rows, columns = (min(max(1, int(length * shrink)), int(pixels)) for length in (height, width))
     return rows, min(columns, max(1, int(pixels / rows)))
-
-
-def _preview(picture: np.ndarray) -> np.ndarray:
-    stride = -(-max(picture.shape[:2]) // PREVIEW_SIDE)
-    return picture[::stride, ::stride].copy()

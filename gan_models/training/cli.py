@@ -11,6 +11,9 @@ TRAINERS = {
     "features": ("gan_models.features.training", "train"),
     "sr-psnr": ("gan_models.super_resolution.training", "train_psnr"),
     "sr-gan": ("gan_models.super_resolution.training", "train_gan"),
+    "candy": ("gan_models.dehazing.training", "train_candy"),
+    "cycle-dehaze": ("gan_models.dehazing.training", "train_cycle"),
+    "deblurgan": ("gan_models.deblurring.training", "train"),
     "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
 
@@ -24,7 +27,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
     parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
-    parser.add_argument("--start", type=Path, help="sr-gan: the folder that sr-psnr was trained in")
+    parser.add_argument("--start", type=Path, help="sr-gan, deblurgan: the folder of a training to start from")
+    parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")
     parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
     parser.set_defaults(run=run)
 
@@ -39,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     train = getattr(import_module(module), name)
     parameters = inspect.signature(train).parameters
     chosen = {}
-    for option in ("steps", "epochs", "start", "resolution"):
+    for option in ("steps", "epochs", "start", "objective", "resolution"):
         value = getattr(options, option)
         if value is not None and option not in parameters:
             raise ValueError(f"{options.family} takes no --{option}.")

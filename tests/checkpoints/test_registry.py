@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from gan_models import checkpoints
-from gan_models.checkpoints import registry
+from gan_models.checkpoints import WeightsError, hub, registry
 from tests.checkpoints.conftest import write_registry
 
 SHA = "0" * 64
@@ -121,3 +121,28 @@ def test_a_model_of_another_task_is_refused():
     assert registry.get(name, task="super-resolution").name == name
     with pytest.raises(ValueError, match="are for super-resolution, not for faces"):
         registry.get(name, task="faces")
+
+
+# --- Formulas
+
+
+def test_a_formula_needs_no_source_and_is_always_ready(register):
+    model = register("wiener", format="formula", network=None, hub=None, size_mb=0.0)
+    assert model.formula
+    assert model.source == "formula"
+    assert not model.embedded
+    assert hub.ready(model)
+    assert hub.content_hash(model) is None
+
+
+def test_a_formula_has_no_weights_to_load_or_fetch(register):
+    model = register("wiener", format="formula", network=None, hub=None, size_mb=0.0)
+    for action in (lambda: hub.fetch(model), lambda: checkpoints.load("wiener", "cpu")):
+        with pytest.raises(WeightsError, match="“wiener” is a formula: it has no weights"):
+            action()
+
+
+@pytest.mark.parametrize("changes", [{"hub": {"repo": "a/b", "file": "c", "revision": "d"}}, {"network": "a:b"}])
+def test_a_formula_with_weights_is_refused(register, changes):
+    with pytest.raises(ValueError, match=r"is a formula|must name a network"):
+        register("wiener", **{"format": "formula", "network": None, "hub": None, "size_mb": 0.0} | changes)

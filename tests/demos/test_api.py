@@ -28,7 +28,8 @@ def test_endpoints_are_named_typed_and_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     faces = {"/generate_faces", "/mix_styles", "/interpolate_faces"}
     tasks = ("train", "load", "sample", "harmonize", "edit", "paint", "animate", "upscale")
-    assert set(endpoints) == {"/models", "/upscale", *faces, *(f"/singan_{task}" for task in tasks)}
+    restored = {f"/{task}{kind}" for task in ("dehaze", "deblur") for kind in ("", "_pictures", "_film")}
+    assert set(endpoints) == {"/models", "/upscale", *faces, *restored, *(f"/singan_{task}" for task in tasks)}
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}
     assert list(parameters) == ["image", "model", "factor"]
     assert parameters["model"]["parameter_default"] == "sr-psnr-compact"

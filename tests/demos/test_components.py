@@ -1,13 +1,14 @@
 from pathlib import Path
 from threading import Thread
 
-from demos import components as ui
+from demos.components import messages, runs
+from demos.components.files import Files
 from gan_models.runtime import Step
 
 
 def test_files_can_be_written_while_others_are_deleted(tmp_path):
     """Gradio goes through the set in a thread of its own; a set that changes meanwhile would end that for good."""
-    files = ui._Files()
+    files = Files()
     for index in range(300):
         (tmp_path / str(index)).touch()
         files.add(str(tmp_path / str(index)))
@@ -25,7 +26,7 @@ def test_files_can_be_written_while_others_are_deleted(tmp_path):
 
 def test_files_that_are_gone_are_forgotten(tmp_path):
     here, gone, later = (str(tmp_path / name) for name in ("here", "gone", "later"))
-    files = ui._Files([here, gone, later])
+    files = Files([here, gone, later])
     for path in (here, gone):
         Path(path).touch()
     assert sorted(files) == sorted([here, gone])
@@ -38,8 +39,8 @@ def test_files_that_are_gone_are_forgotten(tmp_path):
 
 def test_the_time_left_counts_down(monkeypatch):
     now = 0.0
-    monkeypatch.setattr(ui.time, "monotonic", lambda: now)
-    clock = ui._Clock()
+    monkeypatch.setattr(messages.time, "monotonic", lambda: now)
+    clock = messages.Clock()
     assert clock.left(Step(0, 10)) is None
     now = 2.0
     assert clock.left(Step(1, 10)) == 18
@@ -50,5 +51,5 @@ def test_the_time_left_counts_down(monkeypatch):
 
 
 def test_a_status_that_was_done_stays():
-    assert "Cancelled" in ui._cancelled(ui._progress_bar(1, 2, "half"))
-    assert "Cancelled" not in str(ui._cancelled(ui._note("Ready.")))
+    assert "Cancelled" in runs._cancelled(messages.progress_bar(1, 2, "half"))
+    assert "Cancelled" not in str(runs._cancelled(messages.note("Ready.")))

@@ -199,11 +199,11 @@ def test_an_iteration_that_is_broken_off_is_done_again(tmp_path, monkeypatch, mo
     monkeypatch.setattr(training, "KEEP_SECONDS", 0)
     original, calls = getattr(training, moment), []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         calls.append(moment)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return original(*arguments)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(training, moment, interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -12,9 +12,9 @@ import torch
 
 from gan_models import runtime
 from gan_models.checkpoints import registry
+from gan_models.images.glimpse import GLIMPSE_SIDE
 from gan_models.images.tiling import smallest_tile
 from gan_models.super_resolution import Upscaler, check_factor, check_size
-from gan_models.super_resolution.upscale import PREVIEW_SIDE
 from tests.tiny_models import embed
 
 NETWORKS = "gan_models.super_resolution.network"
@@ -187,7 +187,7 @@ def test_previews_are_small_and_turn_into_the_result(upscaler):
     for preview in previews:
         assert preview.dtype == np.uint8
         assert preview.shape[2] == 3
-        assert PREVIEW_SIDE / 2 < max(preview.shape[:2]) <= PREVIEW_SIDE
+        assert GLIMPSE_SIDE / 2 < max(preview.shape[:2]) <= GLIMPSE_SIDE
         assert preview.shape[1] / preview.shape[0] == pytest.approx(250 / 60, rel=0.05)
     assert np.array_equal(previews[-1], last.result[::2, ::2])
     changes = [difference(before, after) for before, after in pairwise(previews)]

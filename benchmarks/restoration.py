@@ -1,0 +1,211 @@
+"""Measure dehazing and deblurring against what came in and against classical methods.
+
+python -m benchmarks.restoration dehazing --pairs FOLDER --clear FOLDER [--sheet PNG]
+python -m benchmarks.restoration deblurring --pairs FOLDER --sharp FOLDER [--sheet PNG]
+python -m benchmarks.restoration speed
+python -m benchmarks.restoration examples docs/ [--trained FOLDER ...]    what the README and the cards show
+
+FOLDER of `--pairs` is unpacked `real-blur-and-haze`; the other one holds good pictures that are damaged here, from
+fixed seeds, by the same code as in training but no picture that was trained on.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown
+from gan_models import checkpoints
+from gan_models.checkpoints.loading import load_state_dict_file
+from gan_models.deblurring import Deblurrer
+from gan_models.dehazing import Dehazer
+from gan_models.images import decode
+from gan_models.images.blur import random_blur
+from gan_models.images.haze import random_haze
+from gan_models.images.tensors import to_image, to_tensor
+from gan_models.metrics import ciede2000, psnr, ssim
+from gan_models.training.datasets import list_pictures
+
+DEHAZERS = ("dark-channel", "dehaze-candy-compact", "dehaze-cycle-compact")
+DEBLURRERS = ("wiener", "richardson-lucy", "deblur-compact")
+SYNTHETIC = 40  # pictures
+FACE = np.s_[60:180, 160:290]  # of the astronaut
+LARGE, SMALL = (6000, 4000), (1200, 800)
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def hazy_pairs(folder: Path) -> Iterator[Pair]:
+    """Yield hazy pictures of RESIDE and the clear ones; a border that only the latter have is cut off."""
+    for hazy in sorted(folder.glob("sots-small/*/hazy/*.jpg")):
+        clear = decode(hazy.parent.parent / "gt" / f"{hazy.stem.partition('_')[0]}.jpg")
+        damaged = decode(hazy)
+        top, left = ((a - b) // 2 for a, b in zip(clear.shape, damaged.shape[:2], strict=False))
+        yield damaged, clear[top : top + damaged.shape[0], left : left + damaged.shape[1]]
+
+
+def blurred_pairs(folder: Path) -> Iterator[Pair]:
+    """Yield blurred pictures of GoPro and the sharp ones."""
+    for path in sorted(folder.glob("gopro-small/blur/*.jpg")):
+        yield decode(path), decode(folder / "gopro-small" / "sharp" / path.name.replace("blur", "sharp"))
+
+
+def levin_pairs(folder: Path) -> Iterator[Pair]:
+    """Yield the grey pictures of Levin et al. 2009, shaken by eight real cameras, and the sharp ones."""
+    for path in sorted(folder.glob("levin-blur/im*_kernel*_img.png")):
+        damaged, sharp = decode(path), decode(folder / "levin-blur" / "gt" / f"{path.name.partition('_')[0]}.png")
+        yield damaged, _aligned(sharp, damaged)
+
+
+def _aligned(sharp: np.ndarray, damaged: np.ndarray) -> np.ndarray:
+    """Return the part of `sharp` that `damaged` shows, to the pixel: shaken pictures are shifted."""
+    height, width = damaged.shape[:2]
+    padded = cv2.copyMakeBorder(sharp, 12, 12, 12, 12, cv2.BORDER_REFLECT)
+    found = cv2.matchTemplate(padded, damaged[24:-24, 24:-24].copy(), cv2.TM_CCOEFF_NORMED)
+    _, _, _, (x, y) = cv2.minMaxLoc(found)
+    top, left = y - 24, x - 24
+    padded = cv2.copyMakeBorder(padded, 48, 48, 48, 48, cv2.BORDER_REFLECT)
+    return padded[top + 48 : top + 48 + height, left + 48 : left + 48 + width]
+
+
+def synthetic_pairs(folder: Path, damage: Callable) -> Iterator[Pair]:
+    """Yield pictures below `folder`, damaged, and as they were."""
+    for index, path in enumerate(list_pictures(folder)[:SYNTHETIC]):
+        good = decode(path)[:, :, :3]
+        yield damage(good, np.random.default_rng(index)), good
+
+
+def table(sets: dict[str, list[Pair]], methods: dict[str, Callable], sheet: Path | None) -> str:
+    """Return a markdown table of the mean scores of what came in and of what each method makes of it."""
+    rows, strips = [], []
+    for title, pairs in sets.items():
+        scores: dict[str, list[tuple[float, float, float]]] = {}
+        for index, (damaged, good) in enumerate(pairs):
+            shown = {"input": damaged} | {name: method(damaged) for name, method in methods.items()}
+            for name, picture in shown.items():
+                measured = psnr(picture, good), ssim(picture, good), ciede2000(picture, good)
+                scores.setdefault(name, []).append(measured)
+            if index < 4:
+                strips.append(np.concatenate([_thumbnail(picture) for picture in (*shown.values(), good)], 1))
+        for name, each in scores.items():
+            decibels, likeness, colour = np.mean(each, axis=0)
+            rows.append([f"{title} ({len(pairs)})", name, f"{decibels:.2f}", f"{likeness:.4f}", f"{colour:.2f}"])
+    if sheet:
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.concatenate(strips)).save(sheet, quality=90)
+    return markdown(["Set", "Method", "PSNR (dB)", "SSIM", "CIEDE2000"], rows)
+
+
+def _thumbnail(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, (300, 220), interpolation=cv2.INTER_AREA)
+
+
+def dehazing(options: argparse.Namespace) -> str:
+    """Compare dehazers."""
+    sets = {
+        "RESIDE": list(hazy_pairs(options.pairs)),
+        "synthetic": list(synthetic_pairs(options.clear, random_haze)),
+    }
+    return table(sets, {name: Dehazer(name, "cpu") for name in options.models or DEHAZERS}, options.sheet)
+
+
+def deblurring(options: argparse.Namespace) -> str:
+    """Compare deblurrers; formulas assume a horizontal motion of nine pixels."""
+    sets = {
+        "GoPro": list(blurred_pairs(options.pairs)),
+        "Levin": list(levin_pairs(options.pairs)),
+        "synthetic": list(synthetic_pairs(options.sharp, random_blur)),
+    }
+    methods = {name: Deblurrer(name, "cpu") for name in options.models or DEBLURRERS}
+    return table(sets, methods | {folder.name: trained(folder) for folder in options.trained}, options.sheet)
+
+
+def trained(folder: Path) -> Deblurrer:
+    """Return the compact deblurrer with the weights that a training left in `folder`."""
+    backend = Deblurrer("deblur-compact", "cpu")
+    backend.network.load_state_dict(load_state_dict_file(folder / "deblur-compact.safetensors", "safetensors"))
+    return backend
+
+
+def examples(options: argparse.Namespace) -> str:
+    """Write a sheet for each task: the examples of its tab, as they are and through each method."""
+    contests = {"dehazing": (Dehazer, DEHAZERS), "deblurring": (Deblurrer, DEBLURRERS)}
+    for task, (backend, names) in contests.items():
+        rows = []
+        for path in sorted(Path("examples", task).iterdir()):
+            picture = decode(path)
+            shown = [picture, *(backend(name, "cpu")(picture) for name in names)]
+            rows.append(np.concatenate([_thumbnail(each) for each in shown], 1))
+        Image.fromarray(np.concatenate(rows)).save(options.folder / f"{task}.jpg", quality=88)
+    if options.trained:
+        picture = decode("examples/deblurring/astronaut.jpg")
+        shown = [picture, *(trained(folder)(picture) for folder in options.trained), Deblurrer(device="cpu")(picture)]
+        crops = [cv2.resize(each[FACE], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for each in shown]
+        Image.fromarray(np.concatenate(crops, 1)).save(options.folder / "deblurring-objectives.jpg", quality=90)
+    return f"From left to right: as it is, {', '.join(DEHAZERS)}; as it is, {', '.join(DEBLURRERS)}."
+
+
+def naive(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that runs the network as it comes: the whole picture at once, ready for training."""
+    network = checkpoints.load(name, "cpu").to(memory_format=torch.contiguous_format).requires_grad_()
+    return lambda picture: to_image(network(to_tensor(picture).contiguous()))
+
+
+def speed(options: argparse.Namespace) -> str:
+    """Measure megapixels a second and memory, of each method in a process of its own, on the CPU."""
+    contests = {
+        SMALL: {
+            "dehaze-candy-compact": partial(Dehazer, "dehaze-candy-compact", "cpu"),
+            "the same network, naive": partial(naive, "dehaze-candy-compact"),
+            "dark-channel": partial(Dehazer, "dark-channel", "cpu"),
+            "deblur-compact": partial(Deblurrer, "deblur-compact", "cpu"),
+            "the same network, naive ": partial(naive, "deblur-compact"),
+            "wiener": partial(Deblurrer, "wiener", "cpu"),
+            "richardson-lucy": partial(Deblurrer, "richardson-lucy", "cpu"),
+        },
+        LARGE: {
+            "dehaze-candy-compact": partial(Dehazer, "dehaze-candy-compact", "cpu"),
+            "deblur-compact": partial(Deblurrer, "deblur-compact", "cpu"),
+        },
+    }
+    rows = []
+    for size, loaders in contests.items():
+        costs = {name: in_own_process(cost, load, size, options.repeats) for name, load in loaders.items()}
+        unit = costs["dehaze-candy-compact"]
+        for name, found in costs.items():
+            unit = found if name.endswith("-compact") else unit
+            rows.append(cost_cells(size, name.strip(), found, unit))
+    about = f"CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, best of {options.repeats}"
+    return f"{about}\n\n{markdown(COSTS, rows)}"
+
+
+def main() -> None:
+    """Parse the command line and print the table that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for function, good in ((dehazing, "--clear"), (deblurring, "--sharp")):
+        command = commands.add_parser(function.__name__)
+        command.add_argument("--pairs", type=Path, required=True)
+        command.add_argument(good, type=Path, required=True)
+        command.add_argument("--models", nargs="*")
+        command.add_argument("--sheet", type=Path)
+        command.set_defaults(measure=function)
+    command.add_argument("--trained", type=Path, nargs="*", default=[], help="folders of trainings to compare with")
+    command = commands.add_parser("examples")
+    command.add_argument("folder", type=Path)
+    command.add_argument("--trained", type=Path, nargs="*", default=[], help="trainings with other objectives")
+    command.set_defaults(measure=examples)
+    command = commands.add_parser("speed")
+    command.add_argument("--repeats", type=int, default=2)
+    command.set_defaults(measure=speed)
+    options = parser.parse_args()
+    print(options.measure(options))
+
+
+if __name__ == "__main__":
+    main()

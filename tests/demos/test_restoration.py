@@ -1,0 +1,117 @@
+"""The endpoints of the dehazing and deblurring tabs as other people's code calls them."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from gan_models.images import decode, read_provenance
+from gan_models.images.video import Film, open_video, read_video_provenance
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    return Client(app.url, verbose=False)
+
+
+@pytest.fixture
+def hazy(app):
+    return handle_file(app.root / "examples/dehazing/rocket.jpg")
+
+
+@pytest.fixture
+def film(tmp_path):
+    """A film of three grey pictures."""
+    with open_video(tmp_path / "a.mp4", fps=12, task="x") as video:
+        for grey in (90, 110, 130):
+            video.write(np.full((48, 64, 3), grey, np.uint8))
+    return handle_file(tmp_path / "a.mp4")
+
+
+def test_parameters_are_those_of_the_contract(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    for name, model in (("dehaze", "dehaze-candy-compact"), ("deblur", "deblur-compact")):
+        parameters = endpoints[f"/{name}"]["parameters"]
+        assert [parameter["parameter_name"] for parameter in parameters][:3] == ["image", "model", "strength"]
+        assert parameters[1]["parameter_default"] == model
+        assert {f"/{name}_pictures", f"/{name}_film"} <= set(endpoints)
+
+
+@pytest.mark.parametrize("model", ["dehaze-candy-compact", "dehaze-cycle-compact", "dark-channel"])
+def test_haze_is_removed_at_full_size(client, hazy, app, model):
+    result, *_ = client.predict(image=hazy, model=model, api_name="/dehaze")
+    before, after = decode(app.root / "examples/dehazing/rocket.jpg"), decode(result)
+    assert after.shape == before.shape
+    assert after.std() > before.std() + 3  # contrast
+    record = read_provenance(result)
+    assert (record["task"], record["weights"]) == ("dehazing", model)
+    assert record["settings"] == {"strength": 1}
+    assert (record["sha256"] is None) == (model == "dark-channel")
+
+
+def test_strength_zero_gives_the_picture_back(client, hazy, app):
+    result, *_ = client.predict(image=hazy, strength=0, api_name="/dehaze")
+    assert (decode(result) == decode(app.root / "examples/dehazing/rocket.jpg")).all()
+
+
+@pytest.mark.parametrize("model", ["deblur-compact", "wiener", "richardson-lucy"])
+def test_a_shaken_picture_is_sharpened(client, app, model):
+    source = app.root / "examples/deblurring/coffee.jpg"
+    result, *_ = client.predict(image=handle_file(source), model=model, length=11, angle=23, api_name="/deblur")
+    before, after = decode(source), decode(result)
+    assert after.shape == before.shape
+    gradients = [np.abs(np.diff(picture.astype(int), axis=1)).mean() for picture in (before, after)]
+    assert gradients[1] > 1.05 * gradients[0]
+    assert read_provenance(result)["settings"] == {"strength": 1, "reduction": 0, "length": 11, "angle": 23}
+
+
+def test_several_pictures_come_back_as_a_gallery_and_a_zip(client, tmp_path):
+    files = []
+    for number, size in enumerate(((40, 30), (32, 48))):
+        Image.effect_noise(size, 40).convert("RGB").save(tmp_path / f"{number}.png")
+        files.append(handle_file(tmp_path / f"{number}.png"))
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    files.insert(1, handle_file(tmp_path / "bad.png"))
+    pictures, archive, status, _ = client.predict(images=files, api_name="/dehaze_pictures")
+    assert [decode(entry["image"]).shape for entry in pictures] == [(30, 40, 3), (48, 32, 3)]
+    assert read_provenance(pictures[0]["image"])["task"] == "dehazing"
+    assert "bad.png" in str(status)
+    with zipfile.ZipFile(archive) as file:
+        assert len(file.namelist()) == 2
+        assert file.testzip() is None
+
+
+@pytest.mark.parametrize("name", ["dehaze", "deblur"])
+def test_a_film_comes_back_picture_by_picture(client, film, name):
+    result, *_ = client.predict(film=film, api_name=f"/{name}_film")
+    path = result["video"] if isinstance(result, dict) else result
+    pictures = list(Film(path))
+    assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 3
+    assert Film(path).fps == 12
+    assert read_video_provenance(path)["weights"] == f"{'dehaze-candy' if name == 'dehaze' else 'deblur'}-compact"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("dehaze", {"strength": 2}, "2"),
+        ("dehaze", {"model": "deblur-compact"}, "for deblurring, not for dehazing"),
+        ("deblur", {"length": 0.5}, "0.5"),
+        ("deblur", {"model": "nafnet"}, "offline"),
+    ],
+)
+def test_bad_requests_get_one_sentence(client, hazy, name, options, sentence):
+    with pytest.raises(AppError, match=sentence) as problem:
+        client.predict(image=hazy, **options, api_name=f"/{name}")
+    assert "Traceback" not in str(problem.value)
+
+
+def test_what_is_no_film_and_no_picture_at_all_get_one_sentence(client, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n")
+    with pytest.raises(AppError, match="not a film"):
+        client.predict(film=handle_file(tmp_path / "a.mp4"), api_name="/dehaze_film")
+    with pytest.raises(AppError, match="pictures first"):
+        client.predict(images=[], api_name="/deblur_pictures")
