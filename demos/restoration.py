@@ -32,8 +32,9 @@ class Restorer:
     def one(self, image: str, model: str, **settings: Any) -> Iterator[tuple]:
         """Restore a picture for the components of `before_after`."""
         picture = decode(image)
-        backend = lambda: self.load(model).steps(picture, **settings)  # noqa: E731
-        yield from ui.deliver(backend, picture, task=self.task, model=model, **settings)
+        yield from ui.deliver(
+            lambda: self.load(model).steps(picture, **settings), picture, task=self.task, model=model, **settings
+        )
 
     def several(self, images: list[str], model: str, **settings: Any) -> Iterator[tuple]:
         """Restore pictures one after the other for a gallery and a ZIP file of all."""

@@ -8,6 +8,8 @@ from torch import nn
 
 from gan_models.features.network import VGG
 
+CONTENT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}  # of `features-compact`, with their weights
+
 
 class PerceptualLoss(nn.Module):
     """Distance between the activations of two pictures (Johnson et al. 2016, equation 2).

@@ -49,6 +49,9 @@ class Cancelled(Exception):
     """Raised inside work that its caller no longer wants."""
 
 
+SHORT_OF_MEMORY = "The memory of this device is too short for this picture; try again later."
+
+
 class OutOfMemory(ValueError):
     """The device has too little memory even for the smallest unit of work; the message is for the visitor."""
 

@@ -13,7 +13,7 @@ from gan_models import checkpoints, runtime
 from gan_models.checkpoints import registry
 from gan_models.deblurring import classical
 from gan_models.images import glimpse, join_alpha, split_alpha
-from gan_models.images.checks import require_picture
+from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.tensors import to_tensor
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.runtime import Step
@@ -27,7 +27,6 @@ REDUCTIONS = (1, 2, 3, 4)
 COARSEST = 32  # pixels of the shorter side
 SAMPLE = 768  # pixels a side, from the middle, by which the reduction is chosen
 CLEARLY = 0.1  # change, in units of gradients, from which a blur is taken for one
-SHORT_OF_MEMORY = "The memory of this device is too short for this picture; try again later."
 
 
 class Deblurrer(runtime.Backend):
@@ -118,7 +117,7 @@ class Deblurrer(runtime.Backend):
             if reduction == 1 or min(sample.shape[:2]) >= COARSEST * reduction:
                 tile = to_tensor(_reduced(sample, reduction))
                 gradients = sum(tile.diff(dim=dim).abs().mean() for dim in (2, 3) if tile.shape[dim] > 1)
-                with torch.inference_mode(), runtime.computing(self.device, SHORT_OF_MEMORY):
+                with torch.inference_mode(), runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
                     change = self._through_network(tile.to(self.device)).cpu() - tile
                 changes[reduction] = float(change.abs().mean() / (gradients + 1e-6))
         most = max(changes, key=changes.get)
@@ -202,8 +201,7 @@ def _changed(picture: np.ndarray, coarse: np.ndarray, sharp: np.ndarray) -> np.n
 
 
 def _check(strength: float, reduction: int, length: float) -> None:
-    if not 0 <= strength <= 1:
-        raise ValueError(f"The strength must be between 0 and 1, not {strength:g}.")
+    require_strength(strength)
     if reduction not in (0, *REDUCTIONS):
         raise ValueError(f"The reduction must be 1, 2, 3 or 4, or 0 for what fits, not {reduction}.")
     if not LENGTHS[0] <= length <= LENGTHS[1]:

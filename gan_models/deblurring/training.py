@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from gan_models import checkpoints
 from gan_models.images.blur import random_blur
 from gan_models.layers import NLayerDiscriminator, RestorationUNet
-from gan_models.losses import PerceptualLoss
+from gan_models.losses import CONTENT_LAYERS, PerceptualLoss
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
 from gan_models.training.damaged import DamagedPairs
@@ -17,7 +17,6 @@ from gan_models.training.ema import EMA
 from gan_models.training.paired import Wasserstein, train_paired
 
 LONGEST = 13  # side of the largest kernel
-CONTENT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}
 # Kupyn et al. 2018, equation 2, weigh the content a hundred times; absolute errors of pixels are ours.
 PIXEL_WEIGHT, CONTENT_WEIGHT, ADVERSARIAL_WEIGHT = 1.0, 0.05, 0.002
 SEEN = 4  # pictures of a batch whose features are compared, which takes as long as the network itself

@@ -11,7 +11,7 @@ from gan_models import checkpoints, runtime
 from gan_models.checkpoints import registry
 from gan_models.dehazing.dark_channel import remove_haze
 from gan_models.images import join_alpha, split_alpha
-from gan_models.images.checks import require_picture
+from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.guided import guided_coefficients
 from gan_models.images.tensors import to_tensor
 from gan_models.runtime import Step
@@ -23,7 +23,6 @@ RADIUS, EPSILON = 6, 1e-4  # of the windows in which the correction is one gain 
 MEMORY = 0.85  # share of the past in a film's correction
 MARGIN = 32  # pixels round the picture that repeat its edge, at which networks are less sure
 MULTIPLE = 4  # of which published generators want the sides
-SHORT_OF_MEMORY = "The memory of this device is too short for this picture; try again later."
 
 
 class Dehazer(runtime.Backend):
@@ -66,7 +65,7 @@ class Dehazer(runtime.Backend):
                 short.
         """
         require_picture(image)
-        check_strength(strength)
+        require_strength(strength)
         return self._steps(image, strength)
 
     def _steps(self, image: np.ndarray, strength: float) -> Iterator[Step]:
@@ -87,7 +86,7 @@ class Dehazer(runtime.Backend):
         Raises:
             ValueError: As `steps`.
         """
-        check_strength(strength)
+        require_strength(strength)
         smooth_gain = smooth_offset = None
         for picture in pictures:
             require_picture(picture)
@@ -118,7 +117,7 @@ class Dehazer(runtime.Backend):
         height, width = image.shape[:2]
         padding = (MARGIN, MARGIN + -width % MULTIPLE, MARGIN, MARGIN + -height % MULTIPLE)
         with (
-            runtime.computing(self.device, SHORT_OF_MEMORY),
+            runtime.computing(self.device, runtime.SHORT_OF_MEMORY),
             runtime.mixed_precision(self.device, bfloat16=self.compact),
         ):
             x = F.pad(to_tensor(image).to(self.device), padding, mode="replicate")
@@ -148,13 +147,3 @@ def _enlarged(part: np.ndarray, rows: slice, height: int, width: int) -> np.ndar
     y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * part.shape[0] / height - 0.5
     across, down = np.meshgrid(x, y)
     return cv2.remap(part, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def check_strength(strength: float) -> None:
-    """Refuse what is no share.
-
-    Raises:
-        ValueError: `strength` is not between 0 and 1.
-    """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"The strength must be between 0 and 1, not {strength:g}.")

@@ -12,7 +12,7 @@ from gan_models.checkpoints.save import save_half
 from gan_models.images.haze import random_haze
 from gan_models.images.tensors import to_tensor
 from gan_models.layers import NLayerDiscriminator, RestorationUNet
-from gan_models.losses import PerceptualLoss
+from gan_models.losses import CONTENT_LAYERS, PerceptualLoss
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
 from gan_models.training.damaged import HELD_OUT, DamagedPairs
@@ -21,7 +21,6 @@ from gan_models.training.history import History
 from gan_models.training.paired import Conditional, mean_errors, train_paired
 
 SEEN = 2  # pictures of a batch whose features are compared, which takes as long as the network itself
-CONTENT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}
 # CANDY (Swami and Das 2018, section 3.3): adversarial, content, squared and smooth absolute errors, by our weights.
 SQUARED_WEIGHT, SMOOTH_WEIGHT, CONTENT_WEIGHT, CANDY_ADVERSARIAL_WEIGHT = 2.0, 1.0, 0.05, 0.005
 # Cycle-Dehaze (Engin et al. 2018, equation 3): CycleGAN's terms, and features of pictures that went round a cycle.

@@ -94,8 +94,7 @@ def tiled_within_memory(
             runtime.free_memory()
             tile //= 2
             if tile < smallest_tile(overlap):
-                sentence = "The memory of this device is too short for this picture; try again later."
-                raise runtime.OutOfMemory(sentence) from None
+                raise runtime.OutOfMemory(runtime.SHORT_OF_MEMORY) from None
 
 
 class _TileTooLarge(Exception):

@@ -13,7 +13,7 @@ from gan_models import checkpoints
 from gan_models.checkpoints.save import save_half
 from gan_models.images.degradations import bicubic_downscale, crop_to_multiple
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss
+from gan_models.losses import CONTENT_LAYERS, PerceptualLoss, discriminator_loss, generator_loss
 from gan_models.metrics import luma_psnr
 from gan_models.runtime import Step
 from gan_models.super_resolution.network import CompactSRResNet, Discriminator
@@ -26,7 +26,6 @@ HELD_OUT = 12
 # Adversarial counts 1e-3 as in Ledig et al. 2017, equation 3; content is rescaled likewise (their section 2.2.1), so
 # that each pulls about as hard. Errors of pixels and lattice are ours: see `train_gan` and `lattice_loss`.
 CONTENT_WEIGHT, ADVERSARIAL_WEIGHT, PIXEL_WEIGHT, LATTICE_WEIGHT = 0.002, 1e-3, 0.03, 0.5
-CONTENT_WEIGHTS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}
 
 
 class Patches:
@@ -164,7 +163,7 @@ def train_gan(
     generator.load_state_dict(ema.network.state_dict())
     torch.manual_seed(seed)  # only now, as the checkpoint brought its own random state
     discriminator = Discriminator().to(memory_format=torch.channels_last)
-    content = PerceptualLoss(checkpoints.load("features-compact", "cpu"), CONTENT_WEIGHTS)
+    content = PerceptualLoss(checkpoints.load("features-compact", "cpu"), CONTENT_LAYERS)
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.9, 0.99))
     d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=(0.9, 0.99))
     g_schedule, d_schedule = cosine_schedule(g_optimizer, steps), cosine_schedule(d_optimizer, steps)

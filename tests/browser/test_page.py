@@ -93,7 +93,7 @@ def test_a_long_run_is_cancelled_and_the_next_one_succeeds(app, page, tmp_path):
     wait_for_status(page, "Cancelled", seconds=5)
     upload(page, f"{app.root}/{PHOTO}")
     run(page)
-    wait_for_status(page, "800 × 600 pixels", seconds=20)
+    assert "800 × 600 pixels" in wait_for_status(page, "800 × 600 pixels", seconds=20)
 
 
 def test_a_broken_file_gets_one_sentence(app, page, tmp_path):
@@ -166,6 +166,7 @@ def test_a_mixture_restores_its_settings_and_does_not_fit_elsewhere(faces, tmp_p
     drop_face(faces, tmp_path / "face.png")
     number = wait(faces, "input[aria-label='Shape from seed']")
     WebDriverWait(faces, 10).until(lambda _: number.get_property("value") == "31", "the seed is not restored")
+    assert wait(faces, "input[aria-label='Colours from seed']").get_property("value") == "32"
 
 
 def test_two_faces_are_mixed(faces):
@@ -200,3 +201,4 @@ def test_a_wrong_seed_gets_one_sentence(faces):
     run(faces)
     toast = wait(faces, ".toast-body")
     WebDriverWait(faces, 10).until(lambda _: "“seven” is no seed" in toast.text, "no sentence in the toast")
+    assert "Traceback" not in faces.page_source

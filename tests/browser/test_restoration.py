@@ -60,7 +60,8 @@ def test_a_film_is_dehazed(page, tmp_path):
     run(page)
     wait_for_status(page, "3 pictures")
     shown = wait(page, ".film video")
-    WebDriverWait(page, 20).until(lambda driver: driver.execute_script("return arguments[0].videoWidth", shown) == 96)
+    width = "return arguments[0].videoWidth"
+    assert WebDriverWait(page, 20).until(lambda driver: driver.execute_script(width, shown)) == 96
 
 
 def test_a_dropped_result_restores_its_settings(page, tmp_path):

@@ -105,6 +105,7 @@ def test_nothing_placed_gets_one_sentence(page):
     run(page)
     toast = wait(page, ".toast-body")
     WebDriverWait(page, 10).until(lambda _: "Place something" in toast.text, "no sentence")
+    assert "Traceback" not in page.page_source
 
 
 def test_strokes_become_a_picture(page):

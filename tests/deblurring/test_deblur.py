@@ -9,6 +9,7 @@ from gan_models.checkpoints import registry
 from gan_models.deblurring import Deblurrer, classical, deblur
 from gan_models.images.blur import blurred, linear_kernel
 from gan_models.metrics import psnr, ssim
+from tests.lattice import lattice
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +123,6 @@ def test_the_compact_network_sharpens_what_moved(photo, compact):
 def test_a_sharp_picture_comes_out_nearly_unchanged(picture, compact):
     sharp = picture()[:320, :320]
     assert psnr(compact(sharp), sharp) > 32
-
-
-def lattice(changes):
-    """Return how far the mean spectrum of `changes`, N×H×W, rises above its surroundings at the rates of strides."""
-    height, width = changes.shape[1:]
-    window = np.outer(np.hanning(height), np.hanning(width))
-    power = (np.abs(np.fft.fft2(changes * window)) ** 2).mean(0)
-    peaks = []
-    for stride in (2, 4):
-        for row, column in ((height // stride, 0), (0, width // stride), (height // stride, width // stride)):
-            around = np.roll(power, (10 - row, 10 - column), (0, 1))[:21, :21]
-            peaks.append(around[9:12, 9:12].mean() / np.median(around))
-    return max(peaks)
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 4])

@@ -11,6 +11,7 @@ from gan_models.dehazing import Dehazer, dehaze
 from gan_models.dehazing.network import ClarityGenerator
 from gan_models.images.haze import add_haze
 from gan_models.metrics import psnr
+from tests.lattice import lattice
 
 COMPACT = [model.name for model in registry.models("dehazing") if model.embedded]
 AIR = np.array([0.85, 0.87, 0.9])
@@ -124,6 +125,16 @@ def test_compact_weights_clear_synthetic_haze(name, photo):
 
 def test_compact_weights_leave_a_clear_picture_alone(photo):
     assert psnr(Dehazer("dehaze-candy-compact", "cpu")(photo), photo) > 32
+
+
+@pytest.mark.parametrize("name", COMPACT)
+def test_no_lattice_shows_in_what_was_changed(name):
+    clear = [picture()[:256, :384] for picture in (data.coffee, data.astronaut, data.chelsea)]
+    backend = Dehazer(name, "cpu")
+    changes = np.stack([(backend(hazy(picture)).astype(float) - hazy(picture)).mean(2) for picture in clear])
+    assert lattice(changes) < 5
+    for stride in (2, 4):
+        assert lattice(changes + 0.4 * (np.arange(384) % stride == 0)) > 10
 
 
 def test_results_repeat(photo):
