@@ -58,7 +58,7 @@ def test_defaults_are_those_of_the_contract(client):
 
 
 def test_start_scales_of_the_page_are_the_backends():
-    from demos.single_image import DEFAULT, STARTS
+    from demos.single_image.endpoints import DEFAULT, STARTS
     from gan_models.singan import SingleImage
 
     backend = SingleImage(DEFAULT, "cpu")
