@@ -1,20 +1,17 @@
 """Faces: people who do not exist, mixtures of two, films from one to the next."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from demos import components as ui
+from demos.face_editing import build_combining, build_editing
+from demos.face_parts import DEFAULT, TASK, save_face, truncation_slider
 from demos.gpu import on_gpu
 from gan_models.images import read_provenance
-from gan_models.images.provenance import write_png
 from gan_models.runtime import Step
 
 TITLE = "Faces"
-TASK = "faces"
-DEFAULT = "faces-compact"
 LAST_LAYER = 17  # of the largest weights; those of 64 pixels have the layers 0 to 9
 
 
@@ -58,7 +55,7 @@ def generate_faces(
         for step in faces.steps(seeds=seeds, styles=styles, noise=noise):
             if step.result is None:
                 number = seeds[step.index - 1] if seeds else None
-                drawn.append((_save(step.preview, model, seed=number, **settings), _caption(number, step.index)))
+                drawn.append((save_face(step.preview, model, seed=number, **settings), _caption(number, step.index)))
                 yield step
         file = save_styles(ui.new_file(f"latents-{model}.npy"), styles)
         record = read_provenance(drawn[0][0])
@@ -105,7 +102,7 @@ def mix_styles(
             if step.result is None:
                 mixture = step.index == 3
                 own = settings if mixture else {"seed": seeds[step.index - 1], "noise": "const"}
-                path = _save(step.preview, model, truncation=truncation, **own)
+                path = save_face(step.preview, model, truncation=truncation, **own)
                 shown.append((path, captions[step.index - 1]))
                 yield step
         path = shown[-1][0]
@@ -155,12 +152,6 @@ def interpolate_faces(
     yield from ui.stream(work(), model, lambda step: (gr.skip(),), idle=(None,))
 
 
-def _save(picture: np.ndarray, model: str, **settings: Any) -> str:
-    path = ui.new_file(f"{TASK}-{model}-{'face' if settings.get('seed') is None else settings['seed']}.png")
-    write_png(path, picture, task=TASK, model=model, generated=True, **settings)
-    return str(path)
-
-
 def _caption(seed: int | None, index: int) -> str:
     return f"Latent {index}" if seed is None else f"Seed {seed}"
 
@@ -168,19 +159,19 @@ def _caption(seed: int | None, index: int) -> str:
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     model = ui.weights_picker(TASK)
-    with gr.Tabs():
+    with gr.Tabs() as tabs:
         with gr.Tab("Generate"):
             generated = _build_generation(model)
         with gr.Tab("Mix"):
             mixed = _build_mixing(model)
+        with gr.Tab("Edit", id="edit"):
+            edited, latents = build_editing(model)
         with gr.Tab("Interpolate"):
             film = _build_interpolation(model)
-    return ui.Ports(model, None, (generated, mixed, film))
-
-
-def _truncation() -> gr.Slider:
-    info = "0 is the average face; 1 has all the variety and the odd ones; in between, faces are cleaner."
-    return gr.Slider(0, 1.5, 0.7, step=0.05, label="Truncation", info=info)
+        with gr.Tab("Add up"):
+            combined = build_combining(model)
+    outputs = (generated, mixed, edited, film, combined)
+    return ui.Ports(model, None, outputs, inside=(tabs, "edit"), latents=latents)
 
 
 def _build_generation(model: gr.Dropdown) -> ui.Outputs:
@@ -192,7 +183,7 @@ def _build_generation(model: gr.Dropdown) -> ui.Outputs:
             info = "A number, a list such as 1, 5, 20-23, or “random”."
             seed = gr.Textbox("1", label="Seed", info=info, max_length=200)
             count = gr.Slider(1, 16, 8, step=1, precision=0, label="Count", info="Faces from a single seed on.")
-            truncation = _truncation()
+            truncation = truncation_slider()
             with gr.Accordion("Advanced", open=False):
                 info = "Fine detail that is no part of the latent: the same each time, random, or none."
                 noise = gr.Radio(["const", "random", "none"], value="const", label="Noise", info=info)
@@ -220,7 +211,7 @@ def _build_mixing(model: gr.Dropdown) -> ui.Outputs:
                 "The second face's first layer: early ones hold shapes, late ones colours; compact weights end at 9."
             )
             crossover = gr.Slider(0, LAST_LAYER, 4, step=1, precision=0, label="Crossover", info=info)
-            truncation = _truncation()
+            truncation = truncation_slider()
             with gr.Accordion("Advanced", open=False):
                 info = "The last layer that comes from the second face; empty for all that follow."
                 until = gr.Number(None, label="Last layer", precision=0, minimum=0, info=info)
@@ -246,7 +237,7 @@ def _build_interpolation(model: gr.Dropdown) -> ui.Outputs:
             frames = gr.Slider(
                 1, 120, 48, step=1, precision=0, label="Frames", info="Pictures from one face to the next."
             )
-            truncation = _truncation()
+            truncation = truncation_slider()
             with gr.Accordion("Advanced", open=False):
                 info = "Straight lines in w change evenly; great circles in z take more turns."
                 space = gr.Radio(["w", "z"], value="w", label="Space", info=info)

@@ -90,12 +90,27 @@ def _connect(ports: dict[ModuleType, ui.Ports], frame: gr.Tabs) -> None:
             with outputs.send_row:
                 for target in ports:
                     if ports[target].picture is not None:
-                        _add_send_button(outputs.sent, ports[target], target.TITLE, target is source, frame)
+                        again = target is source and not ports[target].inside
+                        text = "Use the result as the next input" if again else f"Send to {target.TITLE}"
+                        _add_send_button(
+                            text, outputs.sent, ports[target].picture, ports[target], target.TITLE, frame
+                        )
+                    if outputs.latents and ports[target].latents:
+                        text = f"Edit it in {target.TITLE}"
+                        _add_send_button(
+                            text, outputs.latents, ports[target].latents, ports[target], target.TITLE, frame
+                        )
 
 
-def _add_send_button(sent: gr.components.Component, port: ui.Ports, title: str, again: bool, frame: gr.Tabs) -> None:
-    again = again and not port.inside
-    button = gr.Button("Use the result as the next input" if again else f"Send to {title}", size="sm")
+def _add_send_button(
+    text: str,
+    sent: gr.components.Component,
+    where: gr.components.Component,
+    port: ui.Ports,
+    title: str,
+    frame: gr.Tabs,
+) -> None:
+    button = gr.Button(text, size="sm")
     tabs, ids = [frame], [title]
     if port.inside:
         tabs, ids = [frame, port.inside[0]], [title, port.inside[1]]
@@ -105,7 +120,7 @@ def _add_send_button(sent: gr.components.Component, port: ui.Ports, title: str, 
             return [gr.skip()] * (1 + len(tabs))
         return [path, *(gr.Tabs(selected=tab) for tab in ids)]
 
-    button.click(send, sent, [port.picture, *tabs], queue=False, **ui.PRIVATE)
+    button.click(send, sent, [where, *tabs], queue=False, **ui.PRIVATE)
 
 
 def _device_badge() -> str:

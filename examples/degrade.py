@@ -1,7 +1,7 @@
-"""Make the examples of the dehazing and deblurring tabs: `python -m examples.degrade`.
+"""Make the examples of the dehazing, deblurring and inversion tabs: `python -m examples.degrade`.
 
-Photos that scikit-image carries (CC0 or public domain) and drawings of `draw.py`, in haze or blurred, from fixed
-seeds; see CREDITS.md.
+Photos that scikit-image carries (CC0 or public domain) and drawings of `draw.py`, in haze, blurred or without
+colours, from fixed seeds; see CREDITS.md.
 """
 
 from pathlib import Path
@@ -49,6 +49,9 @@ def main() -> None:
     write("deblurring", "cat", blurred(data.chelsea(), shake))
     write("deblurring", "coffee", blurred(data.coffee(), linear_kernel(11, 0.4, 15)))
     write("deblurring", "astronaut", blurred(data.astronaut(), defocus_kernel(2.5)))
+    portrait = data.astronaut()[:300, 80:380]
+    write("face-inversion", "astronaut", portrait)
+    write("face-inversion", "astronaut-grey", np.repeat(cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class Outputs:
         settings: How the result was made.
         sent: Holds the path of the picture that “Send to” sends, if there is one to send.
         send_row: Where the buttons for that go.
+        latents: A file of latents, where the run makes one.
     """
 
     shown: tuple[gr.components.Component, ...]
@@ -27,6 +28,7 @@ class Outputs:
     settings: gr.JSON
     sent: gr.components.Component | None = None
     send_row: gr.Row | None = None
+    latents: gr.File | None = None
 
     @property
     def components(self) -> list[gr.components.Component]:
@@ -42,13 +44,15 @@ class Ports:
         picker: The tab's weights.
         picture: The picture that it takes, if any.
         outputs: Its results.
-        inside: Where the picture is, if the tab has tabs of its own: those, and the one to open.
+        inside: Where the picture or the latents are, if the tab has tabs of its own: those, and the one to open.
+        latents: Where it takes a file of latents, if anywhere.
     """
 
     picker: gr.Dropdown
     picture: Picture | None
     outputs: tuple[Outputs, ...]
     inside: tuple[gr.Tabs, str] | None = None
+    latents: gr.File | None = None
 
 
 @contextmanager

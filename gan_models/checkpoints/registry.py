@@ -25,6 +25,8 @@ Optional:
     convert = "gan_models.x:convert"    # function from the file's state dict to the network's; for nvidia-pickle
                                         # from the `safe_pickle.Record` to the network's arguments and state dict
     note = "Faces only."                # what a visitor should know
+    of = "faces-compact"                # the model whose latents these weights find or move
+    crop = "utkface"                    # of the task "faces": a name in `gan_models.images.faces.CROPS`; else "ffhq"
 """
 
 import re
@@ -77,6 +79,8 @@ class Model:
     unwrap: tuple[str, ...] = ()
     convert: str | None = None
     note: str | None = None
+    of: str | None = None
+    crop: str | None = None
 
     @property
     def embedded(self) -> bool:

@@ -5,12 +5,13 @@ import re
 import secrets
 import tokenize
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from gan_models import checkpoints, runtime
 from gan_models.checkpoints import registry
@@ -97,13 +98,16 @@ class FaceGenerator(runtime.Backend):
         return ws
 
     @torch.inference_mode()
-    def draw(self, ws: np.ndarray, *, noise: str = "const", seed: int = 0) -> np.ndarray:
+    def draw(
+        self, ws: np.ndarray, *, noise: str = "const", seed: int = 0, noises: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
         """Return the picture, H×W×3 uint8, of one layers×w_dim latent.
 
         Args:
             ws: The latent.
             noise: "const" (the noise that the weights carry), "random" (from `seed`) or "none".
             seed: For random noise.
+            noises: Noise maps, by the names of buffers of `synthesis`, in place of those that the weights carry.
 
         Raises:
             ValueError: There is no such noise, or memory is too short.
@@ -113,7 +117,9 @@ class FaceGenerator(runtime.Backend):
         short = "The memory of this device is too short to draw the picture; try again later."
         with runtime.computing(self.device, short):
             rng = torch.Generator(self.device).manual_seed(seed)
-            picture = self.network.synthesis(torch.from_numpy(ws)[None].to(self.device), noise, rng)
+            maps = {name: torch.from_numpy(values).to(self.device) for name, values in (noises or {}).items()}
+            arguments = (torch.from_numpy(ws)[None].to(self.device), noise, rng)
+            picture = functional_call(self.network.synthesis, maps, arguments)
             return to_image(picture / 2 + 0.5)
 
     def steps(

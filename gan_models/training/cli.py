@@ -14,6 +14,9 @@ TRAINERS = {
     "candy": ("gan_models.dehazing.training", "train_candy"),
     "cycle-dehaze": ("gan_models.dehazing.training", "train_cycle"),
     "deblurgan": ("gan_models.deblurring.training", "train"),
+    "attributes": ("gan_models.attributes.training", "train"),
+    "face-encoder": ("gan_models.inversion.training", "train"),
+    "face-boundaries": ("gan_models.stylegan2.boundaries", "train"),
     "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
 
@@ -22,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the `train` command."""
     parser = commands.add_parser("train", help="train a model", description="Train a model.")
     parser.add_argument("family", choices=TRAINERS)
-    parser.add_argument("--data", type=Path, required=True, help="folder of training pictures")
+    parser.add_argument("--data", type=Path, help="folder of training pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and weights")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
@@ -43,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     train = getattr(import_module(module), name)
     parameters = inspect.signature(train).parameters
     chosen = {}
-    for option in ("steps", "epochs", "start", "objective", "resolution"):
+    for option in ("data", "steps", "epochs", "start", "objective", "resolution"):
         value = getattr(options, option)
         if value is not None and option not in parameters:
             raise ValueError(f"{options.family} takes no --{option}.")
@@ -53,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError(f"{options.family} needs --{option}.")
     try:
         with tqdm(unit="step", disable=None) as bar:
-            for step in train(options.data, options.out, resume=options.resume, **chosen):
+            for step in train(out=options.out, resume=options.resume, **chosen):
                 bar.total, bar.n = step.total, step.index
                 bar.set_postfix({loss: f"{value:.4f}" for loss, value in step.losses.items()})
                 if step.message:

@@ -26,7 +26,8 @@ def write_picture(path, colour, size=(40, 30)):
 
 def test_endpoints_are_named_typed_and_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    faces = {"/generate_faces", "/mix_styles", "/interpolate_faces"}
+    faces = {"/generate_faces", "/mix_styles", "/interpolate_faces", "/edit_face", "/combine_faces"}
+    faces |= {f"/{action}_face" for action in ("align", "invert", "colorize", "inpaint", "measure")}
     tasks = ("train", "load", "sample", "harmonize", "edit", "paint", "animate", "upscale")
     restored = {f"/{task}{kind}" for task in ("dehaze", "deblur") for kind in ("", "_pictures", "_film")}
     assert set(endpoints) == {"/models", "/upscale", *faces, *restored, *(f"/singan_{task}" for task in tasks)}
