@@ -3,7 +3,7 @@
 python -m benchmarks.editing [--seeds 200] [--strength 2] [--sheet FILE]
 
 Each of the faces is edited along each direction by the same strength, up and down, alone and with all other
-attributes held, and scored anew by `face-attributes-compact`. Scores are in units of their own deviation over the faces.
+attributes held, and scored anew by `face-attributes-compact`. Scores are in units of their deviation over the faces.
 """
 
 import argparse

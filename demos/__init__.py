@@ -1,5 +1,21 @@
 """What a person sees: one file per tab. Adding a tab is one file and one name in `TABS`."""
 
-from demos import deblurring, dehazing, face_generation, face_inversion, single_image, super_resolution
+from demos import (
+    deblurring,
+    dehazing,
+    face_generation,
+    face_inversion,
+    single_image,
+    style_transfer,
+    super_resolution,
+)
 
-TABS = (face_generation, face_inversion, single_image, dehazing, deblurring, super_resolution)
+TABS = (
+    face_generation,
+    face_inversion,
+    single_image,
+    dehazing,
+    deblurring,
+    super_resolution,
+    style_transfer,
+)

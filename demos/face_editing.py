@@ -139,7 +139,10 @@ def build_editing(model: gr.Dropdown) -> tuple[ui.Outputs, gr.File]:
         with inputs:
             seed = gr.Textbox("1", label="Seed", info="The face to edit.", max_length=20)
             latents = gr.File(
-                label="Or latents of a photo, from the tab “Face inversion”", file_types=[".safetensors"], height=90
+                label="Or latents of a photo, from the tab “Face inversion”",
+                file_types=[".safetensors"],
+                height=110,
+                elem_classes="latents-input",
             )
             sliders = {
                 name: gr.Slider(-5, 5, 0, step=0.1, label=label(name), info=text, visible=name in COMPACT)

@@ -57,7 +57,7 @@ def invert_face(
     seed: int = 0,
     space: str = "auto",
     start: str = "encoder",
-    pull: float = 0.0,
+    pull: float = 1.0,
     framing: str = "face",
     face: int = 1,
     latents: str | None = None,
@@ -71,7 +71,7 @@ def invert_face(
         seed: Of its noise.
         space: "w", one latent for all layers, which edits better; "w+", one for each, which comes nearer; or "auto".
         start: "encoder", a network's guess where there is one, or "average", the average face.
-        pull: Keeps the latents near the average face: from 0 to 10.
+        pull: Keeps the latents near where they start: 1 as suits the task, 0 not at all, 10 the most.
         framing: "face" looks for faces; "middle" takes the middle square as it is.
         face: Which face, from 1, the largest.
         latents: A file that this endpoint returned, to go on from.
@@ -92,7 +92,7 @@ def colorize_face(
     seed: int = 0,
     space: str = "auto",
     start: str = "encoder",
-    pull: float = 0.02,
+    pull: float = 1.0,
     framing: str = "face",
     face: int = 1,
 ) -> Iterator[tuple]:
@@ -105,7 +105,7 @@ def colorize_face(
         seed: Of its noise.
         space: "w", which keeps colours likely and is "auto" here, or "w+", which comes nearer to the grey values.
         start: "encoder" or "average".
-        pull: Keeps the latents near the average face: from 0 to 10.
+        pull: Keeps the latents near where they start: 1 as suits the task, 0 not at all, 10 the most.
         framing: "face" looks for faces; "middle" takes the middle square as it is.
         face: Which face, from 1, the largest.
 
@@ -125,7 +125,7 @@ def inpaint_face(
     seed: int = 0,
     space: str = "auto",
     start: str = "encoder",
-    pull: float = 0.02,
+    pull: float = 1.0,
     framing: str = "face",
     face: int = 1,
 ) -> Iterator[tuple]:
@@ -139,7 +139,7 @@ def inpaint_face(
         seed: Of its noise: other seeds give other fillings.
         space: "w", "w+" or "auto", as for /invert_face.
         start: "encoder" or "average".
-        pull: Keeps the latents near the average face: from 0 to 10.
+        pull: Keeps the latents near where they start: 1 as suits the task, 0 not at all, 10 the most.
         framing: "face" looks for faces; "middle" takes the middle square as it is.
         face: Which face, from 1, the largest.
 
@@ -162,7 +162,7 @@ def measure_face(
     seed: int = 0,
     space: str = "auto",
     start: str = "encoder",
-    pull: float = 0.02,
+    pull: float = 1.0,
     framing: str = "face",
     face: int = 1,
 ) -> Iterator[tuple]:
@@ -177,7 +177,7 @@ def measure_face(
         seed: Of the pixels and of the noise.
         space: "w", "w+" or "auto", as for /invert_face.
         start: "encoder" or "average".
-        pull: Keeps the latents near the average face: from 0 to 10.
+        pull: Keeps the latents near where they start: 1 as suits the task, 0 not at all, 10 the most.
         framing: "face" looks for faces; "middle" takes the middle square as it is.
         face: Which face, from 1, the largest.
 
@@ -290,7 +290,7 @@ def build() -> ui.Ports:
             with gr.Tabs() as tabs:
                 with gr.Tab("Project", id="project") as project:
                     info = "Latents that were found here, to go on from."
-                    latents = gr.File(label=info, file_types=[".safetensors"], height=90)
+                    latents = gr.File(label=info, file_types=[".safetensors"], height=110)
                     _run(invert_face, [image, model, *common, latents], result)
                 with gr.Tab("Colourise") as colourise:
                     _run(colorize_face, [image, model, *common], result)
@@ -350,8 +350,8 @@ def _controls() -> dict[str, gr.components.Component]:
         space = gr.Radio(choices, value="auto", label="Space", info=info)
         info = "A network's guess, where the weights have one, or the average face."
         start = gr.Radio(["encoder", "average"], value="encoder", label="Start", info=info)
-        info = "Keeps the latents near the average face: likelier faces, less like the photo."
-        pull = gr.Slider(0, 1, 0.02, step=0.01, label="Pull to the average", info=info)
+        info = "Keeps the latents near where they start: likelier faces, less like the photo. 1 suits the task."
+        pull = gr.Slider(0, 10, 1, step=0.1, label="Pull to the start", info=info)
         seed = ui.seed()
         info = "Look for a face and turn it upright, or take the picture's middle square as it is."
         framing = gr.Radio([("A face", "face"), ("The middle", "middle")], value="face", label="Framing", info=info)

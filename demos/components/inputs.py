@@ -128,9 +128,12 @@ def made_here(what: str) -> Picture:
     return upload(f"{what} made here, to restore its settings", "made-here")
 
 
-def weights_picker(task: str) -> gr.Dropdown:
-    """Add a choice among the models of `task`. One that is only on the Hub is fetched when it is picked."""
-    models = registry.models(task)
+def weights_picker(task: str, network: str | None = None) -> gr.Dropdown:
+    """Add a choice among the models of `task`. One that is only on the Hub is fetched when it is picked.
+
+    With `network`, only models of that network are offered.
+    """
+    models = [model for model in registry.models(task) if network in (None, model.network)]
     default = registry.default(task).name
     choices = [(_choice_title(model), model.name) for model in models]
     picker = ModelPicker(

@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--space", choices=("auto", "w", "w+"), default="auto", help="auto: w for colorize, else w+")
     parser.add_argument("--start", choices=("encoder", "average"), default="encoder")
-    parser.add_argument("--pull", type=float, default=0.0, help="towards the average face, 0 to 10")
+    parser.add_argument("--pull", type=float, default=1.0, help="towards the start: 1 suits the task, 0 to 10")
     parser.add_argument("--framing", choices=("face", "middle"), default="face", help="look for a face, or not")
     parser.add_argument("--face", type=int, default=1, help="which one, from 1, the largest")
     parser.add_argument("--latents", type=Path, help="a file of latents to go on from")

@@ -23,7 +23,7 @@ from gan_models.features.distance import FeatureDistance
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.inversion import blend
 from gan_models.inversion.latents import Latents, noise_names
-from gan_models.inversion.measurements import everything, grey, known, sampled
+from gan_models.inversion.measurements import Operator, everything, grey, known, sampled
 from gan_models.runtime import Step
 from gan_models.stylegan2 import FaceGenerator
 
@@ -36,6 +36,8 @@ LEARNING_RATE, RAMP_UP, RAMP_DOWN = 0.1, 0.05, 0.25  # shares of the steps
 W_NOISE, W_NOISE_UNTIL = 0.05, 0.75  # in units of the deviation of w; a share of the steps
 NOISE_WEIGHT, SMALLEST_NOISE = 1e5, 8
 PIXEL_WEIGHT = 1.0
+MEASURED_WEIGHT = 20.0  # of the mean squared error of measured pixels, which features see nothing in
+PULLS = {"invert": 0.02, "colorize": 1.0, "inpaint": 3.0, "measure": 0.15}  # what is not seen is to be likely
 VIEW = 256  # pixels at which larger pictures are compared
 REPORT_EVERY, PREVIEW_EVERY = 5, 20
 
@@ -111,7 +113,7 @@ class FaceInverter(runtime.Backend):
         seed: int = 0,
         space: str = "auto",
         start: str = "encoder",
-        pull: float = 0.0,
+        pull: float = 1.0,
         latents: Latents | None = None,
     ) -> Iterator[Step]:
         """Find the latents of `face`, a square, S×S×3 uint8, cut as the generator's training set was.
@@ -129,8 +131,9 @@ class FaceInverter(runtime.Backend):
             seed: Of the noise maps.
             space: "w", one latent for all layers; "w+", one for each; or "auto", w for "colorize", which keeps
                 colours likely, else w+.
-            start: "encoder", where the generator has one, or "average", the mean of w.
-            pull: Weight of the latents' mean absolute distance to the mean of w, in units of its deviation.
+            start: "encoder", where the generator has one, or "average", the mean of w; "measure" takes the latter.
+            pull: Weight of the latents' mean absolute distance to where they start, so to the mean of w with the
+                start "average": 1 is what suits the task, 0 is none, 10 the most.
             latents: Where to go on from, instead.
 
         Raises:
@@ -140,7 +143,11 @@ class FaceInverter(runtime.Backend):
         _check(steps, space, start, pull)
         if space == "auto":
             space = "w" if task == "colorize" else "w+"
-        search = Search(self, operator, shown, steps, seed, pull, self._begun(shown, space, start, latents), latents)
+        pull *= PULLS[task] * self.network.w_dim**0.5 / self.spread[1]  # in units of a number's own deviation
+        start = "average" if task == "measure" else start  # as the encoder never saw such pictures
+        measured = share if task == "measure" else None
+        begun = self._begun(shown, space, start, latents)
+        search = Search(self, operator, shown, steps, seed, pull, begun, latents, measured)
         short = "The memory of this device is too short for an inversion; try again later."
         with runtime.computing(self.device, short):
             first = search.distance()
@@ -208,11 +215,12 @@ class Search:
         pull: float,
         begun: torch.Tensor,
         latents: Latents | None,
+        measured: float | None = None,
     ):
         self.backend, self.operator, self.shown, self.total, self.pull = backend, operator, shown, steps, pull
-        self.mean, self.deviation = backend.spread
+        self.deviation, self.measured = backend.spread[1], measured
         self.rng = torch.Generator().manual_seed(seed)
-        self.w = begun.clone().requires_grad_()
+        self.begun, self.w = begun, begun.clone().requires_grad_()
         synthesis = backend.network.synthesis
         buffers = dict(synthesis.named_buffers())
         kept = latents.noises if latents else {}
@@ -223,7 +231,7 @@ class Search:
             self.noises[name] = noise.to(backend.device).requires_grad_()
         self.optimizer = torch.optim.Adam([self.w, *self.noises.values()], lr=LEARNING_RATE)
         with torch.no_grad():
-            self.described = backend.distance.describe(seen(shown))
+            self.described = None if measured else backend.distance.describe(seen(shown))
 
     def step(self, index: int) -> dict[str, float]:
         """Take one step, and return what it went down on."""
@@ -231,11 +239,11 @@ class Search:
         self.optimizer.param_groups[0]["lr"] = LEARNING_RATE * ramp(done)
         strength = self.deviation * W_NOISE * max(0.0, 1 - done / W_NOISE_UNTIL) ** 2
         shaken = self.w + strength * torch.randn(self.w.shape, generator=self.rng).to(self.w)
-        distance, pixels = self._distances(self.draw(shaken))
+        distance = self._distance(self.draw(shaken))
         noise = noise_regularization(list(self.noises.values()))
-        total = distance + PIXEL_WEIGHT * pixels + NOISE_WEIGHT * noise
+        total = distance + NOISE_WEIGHT * noise
         if self.pull:
-            total = total + self.pull * (self.w - self.mean).abs().mean() / self.deviation
+            total = total + self.pull * (self.w - self.begun).abs().mean()
         self.optimizer.zero_grad()
         total.backward()
         self.optimizer.step()
@@ -243,7 +251,7 @@ class Search:
             for values in self.noises.values():
                 values -= values.mean()
                 values *= values.square().mean().rsqrt()
-        return {"distance": (distance + PIXEL_WEIGHT * pixels).item(), "noise": noise.item(), "total": total.item()}
+        return {"distance": distance.item(), "noise": noise.item(), "total": total.item()}
 
     def draw(self, w: torch.Tensor) -> torch.Tensor:
         """Return the picture, 1×3×side×side in about [0, 1], of the latents `w` and these noise maps."""
@@ -259,7 +267,7 @@ class Search:
     @torch.no_grad()
     def distance(self) -> float:
         """Return the distance of the picture so far."""
-        return sum(part.item() for part in self._distances(self.draw(self.w)))
+        return self._distance(self.draw(self.w)).item()
 
     def latents(self) -> Latents:
         """Return what has been found so far."""
@@ -267,11 +275,13 @@ class Search:
         noises = {name: values.detach().cpu().numpy().copy() for name, values in self.noises.items()}
         return Latents(self.backend.name, w.copy(), noises)
 
-    def _distances(self, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the perceptual distance and the mean squared one from what is known."""
-        measured = self.operator(picture)
-        pixels = F.mse_loss(measured, self.shown)
-        return self.backend.distance(seen(measured), self.described).mean(), pixels
+    def _distance(self, picture: torch.Tensor) -> torch.Tensor:
+        """Return the distance from what is known: of features and pixels, or of the measured pixels alone."""
+        found = self.operator(picture)
+        pixels = F.mse_loss(found, self.shown)
+        if self.measured:
+            return MEASURED_WEIGHT * pixels / self.measured
+        return self.backend.distance(seen(found), self.described).mean() + PIXEL_WEIGHT * pixels
 
 
 def seen(picture: torch.Tensor) -> torch.Tensor:

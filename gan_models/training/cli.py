@@ -17,6 +17,7 @@ TRAINERS = {
     "attributes": ("gan_models.attributes.training", "train"),
     "face-encoder": ("gan_models.inversion.training", "train"),
     "face-boundaries": ("gan_models.stylegan2.boundaries", "train"),
+    "fast-style": ("gan_models.style_transfer.training", "train"),
     "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
 
@@ -30,7 +31,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
     parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
-    parser.add_argument("--start", type=Path, help="sr-gan, deblurgan: the folder of a training to start from")
+    text = "sr-gan, deblurgan, fast-style: the folder of a training to start from"
+    parser.add_argument("--start", type=Path, help=text)
+    parser.add_argument("--style", type=Path, help="fast-style: the picture whose style is learned")
     parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")
     parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
     parser.set_defaults(run=run)
@@ -46,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     train = getattr(import_module(module), name)
     parameters = inspect.signature(train).parameters
     chosen = {}
-    for option in ("data", "steps", "epochs", "start", "objective", "resolution"):
+    for option in ("data", "steps", "epochs", "start", "style", "objective", "resolution"):
         value = getattr(options, option)
         if value is not None and option not in parameters:
             raise ValueError(f"{options.family} takes no --{option}.")

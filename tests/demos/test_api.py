@@ -30,7 +30,14 @@ def test_endpoints_are_named_typed_and_documented(client):
     faces |= {f"/{action}_face" for action in ("align", "invert", "colorize", "inpaint", "measure")}
     tasks = ("train", "load", "sample", "harmonize", "edit", "paint", "animate", "upscale")
     restored = {f"/{task}{kind}" for task in ("dehaze", "deblur") for kind in ("", "_pictures", "_film")}
-    assert set(endpoints) == {"/models", "/upscale", *faces, *restored, *(f"/singan_{task}" for task in tasks)}
+    assert set(endpoints) == {
+        "/models",
+        "/upscale",
+        "/stylize",
+        *faces,
+        *restored,
+        *(f"/singan_{task}" for task in tasks),
+    }
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}
     assert list(parameters) == ["image", "model", "factor"]
     assert parameters["model"]["parameter_default"] == "sr-psnr-compact"

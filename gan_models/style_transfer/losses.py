@@ -1,0 +1,47 @@
+"""What a picture in a style is judged by: Gram matrices, activations, smoothness."""
+
+from collections.abc import Mapping
+
+import torch
+
+from gan_models.features.network import VGG
+
+# Of `features-compact`; VGG has the same names and more layers.
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+CONTENT_LAYER = "relu3_2"
+
+
+def gram(x: torch.Tensor) -> torch.Tensor:
+    """Return the mean products of the channels of N×C×H×W, N×C×C (Gatys et al. 2016, equation 3, divided by H·W)."""
+    flat = x.flatten(2).float()
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def grams(features: VGG, style: torch.Tensor, layers: tuple[str, ...] = STYLE_LAYERS) -> dict[str, torch.Tensor]:
+    """Return the Gram matrices, 1×C×C, of a picture 1×3×H×W in [0, 1]."""
+    with torch.no_grad():
+        return {name: gram(x) for name, x in features(style, layers).items()}
+
+
+def style_loss(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return how far activations are from Gram matrices: the mean, over layers, of the squared distance.
+
+    Each layer's is divided by the squared norm of the wanted matrix, so that layers and feature networks of any scale
+    weigh alike: 0 is the style itself, 1 a picture without any activation.
+    """
+    losses = [
+        (gram(found[name]) - target).square().sum((1, 2)).mean() / target.square().sum()
+        for name, target in wanted.items()
+    ]
+    return torch.stack(losses).mean()
+
+
+def content_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return the squared distance of activations, divided by the wanted ones' mean square."""
+    return (found - wanted).float().square().mean() / wanted.float().square().mean()
+
+
+def total_variation(picture: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared difference of neighbouring pixels of N×3×H×W."""
+    across = (picture[..., 1:] - picture[..., :-1]).square().mean()
+    return across + (picture[..., 1:, :] - picture[..., :-1, :]).square().mean()

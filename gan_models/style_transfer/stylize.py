@@ -1,0 +1,255 @@
+"""Neural style transfer (Gatys, Ecker and Bethge 2016): a picture with the content of one and the style of others.
+
+The picture itself is optimised: its activations in a deep layer shall be those of the content, the Gram matrices of
+its activations in several layers those of the style, and its neighbouring pixels alike. It begins small and goes on
+at its full size, which is faster than full size from the start, and lets large strokes form.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from gan_models import checkpoints, runtime
+from gan_models.checkpoints import registry
+from gan_models.features import VGG
+from gan_models.images.tensors import to_image, to_tensor
+from gan_models.runtime import Step
+from gan_models.style_transfer.losses import (
+    CONTENT_LAYER,
+    STYLE_LAYERS,
+    content_loss,
+    gram,
+    style_loss,
+    total_variation,
+)
+
+STARTS = ("content", "noise", "style")
+OPTIMIZERS = ("adam", "lbfgs")
+COLOURS = ("style", "luminance", "histogram")
+MAX_STEPS, SIDES, MAX_STYLES = 2000, (64, 1536), 4
+LEARNING_RATE = 0.03  # of Adam, in units of the whole range of a pixel
+COARSE_SIDE, COARSE_STEPS = 0.5, 0.6  # of the side, and of the steps
+# Keras's example weighs content 2.5e-8, style 1e-6, variation 1e-6, each of another unit. These make its values ours,
+# in which each loss is relative: 0.1, 1 and 2.
+CONTENT_UNIT, STYLE_UNIT, VARIATION_UNIT = 4e6, 1e6, 2e6
+REPORT_EVERY = 2
+
+
+class Stylizer(runtime.Backend):
+    """Puts pictures into the style of others, with the features of a registered network.
+
+    Args:
+        weights: A registered model of the task "features" that is a `VGG`.
+        device: "cuda", "mps" or "cpu"; None picks the best there is.
+
+    Raises:
+        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+    """
+
+    DEFAULT = "features-compact"
+
+    def __init__(self, weights: str | None = None, device: str | None = None):
+        runtime.watch_layers()
+        self.device = runtime.pick_device(device)
+        name = registry.get(weights or self.DEFAULT, task="features").name
+        self.features = checkpoints.load(name, str(self.device))
+        if not isinstance(self.features, VGG):
+            raise ValueError(f"The style can't be read off “{name}”; take a VGG or the compact features.")
+        self.features.to(memory_format=torch.channels_last)
+
+    def steps(
+        self,
+        content: np.ndarray,
+        styles: Sequence[np.ndarray],
+        *,
+        steps: int = 150,
+        content_weight: float = 2.5e-8,
+        style_weight: float = 1e-6,
+        tv_weight: float = 1e-6,
+        side: int = 384,
+        start: str = "content",
+        optimizer: str = "adam",
+        colours: str = "style",
+        content_layer: str = CONTENT_LAYER,
+        style_layers: Sequence[str] = STYLE_LAYERS,
+        offsets: Sequence[float] = (0, 0, 0),
+        seed: int = 0,
+    ) -> Iterator[Step]:
+        """Draw `content` in the mean style of `styles`, all H×W×3 uint8 of any sizes.
+
+        Yields a `Step` every two iterations; the last one's result is the picture, h×w×3 uint8.
+
+        Args:
+            content: What is drawn.
+            styles: One to four pictures.
+            steps: Iterations, 1 to 2000.
+            content_weight: In the scale of Keras's example, as are the next two: 2.5e-4 keeps nearly all of the
+                content, 2.5e-8 lets the style win.
+            style_weight: Of the Gram matrices.
+            tv_weight: Of the differences of neighbouring pixels.
+            side: Pixels of the result's longer side, 64 to 1536.
+            start: What the picture begins as: "content", "noise" or "style" (the first one).
+            optimizer: "adam" or "lbfgs".
+            colours: "style"; "luminance", which keeps the content's colours and takes the style's strokes; or
+                "histogram", which gives the style the content's colours before.
+            content_layer: A layer of the feature network, such as "relu3_2".
+            style_layers: Layers of it.
+            offsets: What is added to red, green and blue at the end, -255 to 255.
+            seed: Of the noise.
+
+        Raises:
+            ValueError: An option is out of range, or there is no such layer.
+        """
+        layers = (*style_layers, content_layer)
+        _check(steps, side, start, optimizer, colours, len(styles), offsets)
+        weights = {"content": content_weight, "style": style_weight, "variation": tv_weight}
+        for name, weight in weights.items():
+            if not 0 <= weight <= 1:
+                raise ValueError(f"The weight of the {name} must be from 0 to 1, not {weight:g}.")
+        unknown = [name for name in layers if name not in self.features.layers]
+        if unknown or not style_layers:
+            raise ValueError(f"Layers are named {', '.join(self.features.layers)}; at least one is of the style.")
+        return self._steps(
+            content, styles, steps, weights, side, start, optimizer, colours, layers, np.array(offsets), seed
+        )
+
+    def _steps(
+        self,
+        content: np.ndarray,
+        styles: Sequence[np.ndarray],
+        steps: int,
+        weights: dict[str, float],
+        side: int,
+        start: str,
+        optimizer: str,
+        colours: str,
+        layers: tuple[str, ...],
+        offsets: np.ndarray,
+        seed: int,
+    ) -> Iterator[Step]:
+        if colours == "histogram":
+            styles = [recoloured(style, content) for style in styles]
+        coarse = round(COARSE_STEPS * steps) if side * COARSE_SIDE >= SIDES[0] else 0
+        stages = [(round(side * COARSE_SIDE), coarse)] * bool(coarse) + [(side, steps - coarse)]
+        drawn, done, losses = begun(content, styles[0], start, seed), 0, {}
+        for length, count in stages:
+            shown = resized(content, length)
+            with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
+                task = Task(self, shown, [resized(style, length) for style in styles], weights, layers)
+                picture = task.begin(cv2.resize(drawn, shown.shape[1::-1], interpolation=cv2.INTER_CUBIC), optimizer)
+            for _ in range(count):
+                with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
+                    losses = task.step()
+                done += 1
+                if done % REPORT_EVERY == 0:
+                    yield Step(done, steps, preview=finished(picture, shown, colours, offsets), losses=losses)
+            drawn = to_image(picture)
+        result = finished(picture, shown, colours, offsets)
+        yield Step(steps, steps, preview=result, losses=losses, result=result)
+
+
+class Task:
+    """One size of one picture."""
+
+    def __init__(
+        self,
+        backend: Stylizer,
+        content: np.ndarray,
+        styles: list[np.ndarray],
+        weights: dict[str, float],
+        layers: tuple[str, ...],
+    ):
+        self.features, self.weights, self.layers = backend.features, weights, layers
+        self.device = backend.device
+        with torch.no_grad():
+            self.content = self._features(to_tensor(content).to(self.device))[layers[-1]]
+            found = [self._features(to_tensor(style).to(self.device)) for style in styles]
+            self.styles = {name: sum(gram(one[name]) for one in found) / len(found) for name in layers[:-1]}
+
+    def begin(self, picture: np.ndarray, optimizer: str) -> torch.Tensor:
+        """Begin with `picture`, H×W×3 uint8, and return it as the tensor that `step` changes."""
+        self.picture = to_tensor(picture).to(self.device).contiguous().requires_grad_()
+        kind = torch.optim.Adam if optimizer == "adam" else torch.optim.LBFGS
+        options = {"lr": LEARNING_RATE} if optimizer == "adam" else {"max_iter": 1, "history_size": 20}
+        self.optimizer = kind([self.picture], **options)
+        return self.picture
+
+    def step(self) -> dict[str, float]:
+        """Take one step and return the losses, by the same names as the weights."""
+        losses: dict[str, float] = {}
+
+        def total() -> torch.Tensor:
+            found = self._features(self.picture)
+            parts = {
+                "content": CONTENT_UNIT * content_loss(found[self.layers[-1]], self.content),
+                "style": STYLE_UNIT * style_loss(found, self.styles),
+                "variation": VARIATION_UNIT * total_variation(self.picture),
+            }
+            parts = {name: self.weights[name] * value for name, value in parts.items()}
+            losses.update({name: value.item() for name, value in parts.items()})
+            self.optimizer.zero_grad()
+            loss = sum(parts.values())
+            loss.backward()
+            return loss
+
+        self.optimizer.step(total)
+        with torch.no_grad():
+            self.picture.clamp_(0, 1)
+        return losses
+
+    def _features(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.features(picture.contiguous(memory_format=torch.channels_last), tuple(dict.fromkeys(self.layers)))
+
+
+def begun(content: np.ndarray, style: np.ndarray, start: str, seed: int) -> np.ndarray:
+    """Return the first picture, of the content's size."""
+    if start == "noise":
+        return np.random.default_rng(seed).integers(0, 256, content.shape, np.uint8)
+    return content if start == "content" else cv2.resize(style, content.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return `picture`, H×W×3 uint8, with `side` pixels along its longer side."""
+    share = side / max(picture.shape[:2])
+    size = [max(16, round(length * share)) for length in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC)
+
+
+def recoloured(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Return `picture` with the mean and covariance of the colours of another (Gatys et al. 2017, section 5.1)."""
+    flat, other = (pixels.reshape(-1, 3).astype(float) for pixels in (picture, colours))
+    roots = [np.linalg.cholesky(np.cov(pixels.T) + 1e-3 * np.eye(3)) for pixels in (flat, other)]
+    matched = (flat - flat.mean(0)) @ np.linalg.inv(roots[0]).T @ roots[1].T + other.mean(0)
+    return np.rint(matched.clip(0, 255)).astype(np.uint8).reshape(picture.shape)
+
+
+def finished(picture: torch.Tensor, content: np.ndarray, colours: str, offsets: np.ndarray) -> np.ndarray:
+    """Return the picture as it is shown: H×W×3 uint8, with the content's colours if wished, and offsets."""
+    image = to_image(picture)
+    if colours == "luminance":
+        own = cv2.cvtColor(content, cv2.COLOR_RGB2YCrCb)
+        own[:, :, 0] = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)[:, :, 0]
+        image = cv2.cvtColor(own, cv2.COLOR_YCrCb2RGB)
+    return np.rint((image + offsets).clip(0, 255)).astype(np.uint8) if offsets.any() else image
+
+
+def _check(
+    steps: int, side: int, start: str, optimizer: str, colours: str, count: int, offsets: Sequence[float]
+) -> None:
+    if not 1 <= count <= MAX_STYLES:
+        raise ValueError(f"Choose one to {MAX_STYLES} styles.")
+    if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {steps}.")
+    if not SIDES[0] <= side <= SIDES[1]:
+        raise ValueError(f"The longer side must be {SIDES[0]} to {SIDES[1]} pixels, not {side:g}.")
+    for value, known, name in (
+        (start, STARTS, "start"),
+        (optimizer, OPTIMIZERS, "optimiser"),
+        (colours, COLOURS, "colours"),
+    ):
+        if value not in known:
+            raise ValueError(f"The {name} must be one of {', '.join(known)}, not “{value}”.")
+    if len(offsets) != 3 or not all(abs(offset) <= 255 for offset in offsets):
+        raise ValueError("Offsets are three numbers from -255 to 255, for red, green and blue.")

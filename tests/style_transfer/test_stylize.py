@@ -1,0 +1,102 @@
+import cv2
+import numpy as np
+import pytest
+
+from gan_models.runtime import finish
+from gan_models.style_transfer import Stylizer
+from gan_models.style_transfer.stylize import recoloured
+
+RNG = np.random.default_rng(0)
+CONTENT = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (80, 60), interpolation=cv2.INTER_CUBIC)
+STYLE = RNG.integers(0, 256, (50, 50, 3), np.uint8) // 2
+BRIEF = {"side": 64, "steps": 6}
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer(device="cpu")
+
+
+def losses_of(stylizer, **options):
+    return [step.losses for step in stylizer.steps(CONTENT, [STYLE], **BRIEF | options) if step.losses]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_the_losses_fall(stylizer, optimizer):
+    losses = losses_of(stylizer, steps=24, optimizer=optimizer, side=64)
+    assert {"content", "style", "variation"} == set(losses[0])
+    assert sum(losses[-1].values()) < 0.8 * sum(losses[0].values())
+
+
+def test_the_result_has_the_contents_shape_at_the_size_wished(stylizer):
+    assert stylizer(CONTENT, [STYLE], **BRIEF).shape == (48, 64, 3)
+    assert stylizer(CONTENT, [STYLE], side=128, steps=4).shape == (96, 128, 3)
+
+
+def test_a_large_content_weight_keeps_the_content(stylizer):
+    own = cv2.resize(CONTENT, (64, 48), interpolation=cv2.INTER_AREA).astype(int)
+    kept, lost = (stylizer(CONTENT, [STYLE], side=64, steps=30, content_weight=w) for w in (2.5e-4, 2.5e-9))
+    assert np.abs(kept - own).mean() < 0.7 * np.abs(lost - own).mean()
+
+
+def test_luminance_keeps_the_contents_colours(stylizer):
+    drawn = stylizer(CONTENT, [STYLE], **BRIEF | {"steps": 20}, colours="luminance")
+    own = cv2.resize(CONTENT, (64, 48), interpolation=cv2.INTER_AREA)
+    chroma, before = (cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[:, :, 1:].astype(int) for picture in (drawn, own))
+    inside = (drawn > 0).all(2) & (drawn < 255).all(2)
+    assert np.abs(chroma - before)[inside].max() <= 2
+
+
+def test_matched_colours_have_the_others_mean_and_covariance():
+    style, content = RNG.normal(120, 15, (40, 40, 3)), RNG.normal(100, 12, (30, 30, 3)) @ np.diag([1, 0.8, 1.2])
+    found = recoloured(style.clip(0, 255).astype(np.uint8), content.clip(0, 255).astype(np.uint8)).reshape(-1, 3)
+    other = content.clip(0, 255).astype(np.uint8).reshape(-1, 3)
+    np.testing.assert_allclose(found.mean(0), other.mean(0), atol=0.5)
+    np.testing.assert_allclose(np.cov(found.T), np.cov(other.T), atol=6)
+
+
+def test_offsets_are_added_at_the_end(stylizer):
+    plain, red = (stylizer(CONTENT, [STYLE], **BRIEF, offsets=offsets) for offsets in ((0, 0, 0), (30, 0, -10)))
+    np.testing.assert_array_equal(red, (plain.astype(int) + np.array([30, 0, -10])).clip(0, 255))
+
+
+def test_a_seed_gives_the_same_picture(stylizer):
+    first, again, other = (stylizer(CONTENT, [STYLE], **BRIEF, start="noise", seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_two_styles_are_blended(stylizer):
+    other = 255 - STYLE
+    one, two, both = (stylizer(CONTENT, styles, **BRIEF) for styles in ([STYLE], [other], [STYLE, other]))
+    assert not np.array_equal(one, both)
+    assert not np.array_equal(two, both)
+    order = stylizer(CONTENT, [other, STYLE], **BRIEF)
+    assert np.abs(order.astype(int) - both).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"steps": 0}, "1 to 2000 steps"),
+        ({"side": 20}, "64 to 1536 pixels"),
+        ({"start": "x"}, "start must be one of content"),
+        ({"optimizer": "sgd"}, "optimiser must be one of adam"),
+        ({"colours": "grey"}, "colours must be one of style"),
+        ({"content_weight": -1}, "weight of the content must be from 0 to 1"),
+        ({"tv_weight": float("nan")}, "weight of the variation"),
+        ({"content_layer": "relu9_9"}, "Layers are named relu1_1"),
+        ({"style_layers": []}, "at least one is of the style"),
+        ({"offsets": (0, 0)}, "three numbers"),
+        ({"offsets": (0, 0, 300)}, "three numbers"),
+    ],
+)
+def test_bad_wishes_get_one_sentence(stylizer, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        finish(stylizer.steps(CONTENT, [STYLE], **options))
+
+
+def test_one_to_four_styles(stylizer):
+    for styles in ([], [STYLE] * 5):
+        with pytest.raises(ValueError, match="one to 4 styles"):
+            finish(stylizer.steps(CONTENT, styles))

@@ -1,0 +1,49 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gan_models.runtime import finish
+from gan_models.style_transfer import training
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHANNELS", (4, 4, 4))
+    monkeypatch.setattr(training, "BLOCKS", 1)
+    monkeypatch.setattr(training, "STYLE_SIDE", 48)
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), rng.integers(0, 256, (40, 50, 3), np.uint8))
+    (tmp_path / "style").mkdir()
+    cv2.imwrite(str(tmp_path / "style" / "a.png"), rng.integers(0, 256, (60, 50, 3), np.uint8))
+    return tmp_path
+
+
+def test_training_goes_on_where_it_stopped(data):
+    style, out = data / "style" / "a.png", data / "out"
+    network = finish(training.train(data, out, style, steps=2, batch_size=2))
+    assert (out / "sheet.png").exists()
+    again = finish(training.train(data, out, style, steps=2, batch_size=2, resume=True))
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_another_style_starts_from_a_trained_one(data):
+    style, out = data / "style" / "a.png", data / "out"
+    finish(training.train(data, out, style, steps=1, batch_size=2))
+    started = finish(training.train(data, data / "next", style, start=out, steps=1, batch_size=2, seed=5))
+    trained = torch.load(out / "checkpoint.pt", weights_only=True)["network"]
+    for name, value in started.state_dict().items():
+        assert (value - trained[name]).abs().max() < 0.1, name
+
+
+def test_an_untrained_network_gives_the_picture_back():
+    network = training.TransformerNet((4, 4, 4), 1, residual=True)
+    picture = torch.rand(1, 3, 16, 16)
+    assert torch.equal(network(picture), picture)
+
+
+def test_no_style(data):
+    with pytest.raises(ValueError, match="There is no such file"):
+        finish(training.train(data, data / "out", data / "nothing.png", steps=1))
