@@ -163,9 +163,9 @@ def build_editing(model: gr.Dropdown) -> tuple[ui.Outputs, gr.File]:
 
     def describe(name: str) -> list[Any]:
         """Show the sliders of the attributes that the weights know."""
-        from gan_models.stylegan2.edit import FaceEditor
+        from gan_models.stylegan2.edit import attributes_of
 
-        there = FaceEditor.cached(name).boundaries
+        there = attributes_of(name)
         choices = [(label(attribute), attribute) for attribute in sliders if attribute in there]
         visible = [gr.update(visible=attribute in there, value=0) for attribute in sliders]
         return [*visible, gr.update(choices=choices, value=[])]

@@ -12,7 +12,7 @@ import numpy as np
 from demos import components as ui
 from demos.face_parts import DEFAULT
 from demos.face_parts import TASK as WEIGHTS
-from demos.gpu import TRAINING, on_gpu
+from demos.gpu import SEARCH, on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
 from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import write_png
@@ -215,6 +215,7 @@ def _search(
     def work() -> Iterator[Step]:
         cutting = framed(picture, model, framing=framing, face=face, mask=hole)
         inverter = FaceInverter.cached(model)
+        record["features"] = inverter.features
         going_on = files.load(latents, model, inverter.network) if latents else None
         lefts.append(ui.view(_large(cutting.square), folder / "before.webp"))
         film = ui.new_file(f"{TASK}-{action}.mp4")
@@ -313,7 +314,7 @@ def build() -> ui.Ports:
 
 
 def _run(function: Any, inputs: list, result: ui.Outputs) -> None:
-    ui.run(function, inputs=inputs, outputs=result, api_name=function.__name__, lane=TRAINING)
+    ui.run(function, inputs=inputs, outputs=result, api_name=function.__name__, lane=SEARCH)
 
 
 def _outputs() -> ui.Outputs:
@@ -388,15 +389,17 @@ def _build_mask(image: ui.Picture) -> ui.Picture:
             {"background": ground, "layers": [], "composite": ground}, canvas_size=tuple(size)
         ), None
 
-    def drawn(strokes: dict | None, path: str | None) -> str | None:
+    def marked(strokes: dict | None, path: str | None) -> str | None:
         """Return the mask that was drawn, as a picture of the photo's size."""
         if not strokes or not strokes["layers"] or not path:
             return None
         height, width = flatten(decode(path)).shape[:2]
-        alpha = [decode(layer)[:, :, 3] for layer in strokes["layers"]]
-        hole = cv2.resize(np.max(alpha, axis=0), (width, height), interpolation=cv2.INTER_LINEAR) > 127
+        layers = [decode(layer) for layer in strokes["layers"]]
+        covered = [layer[:, :, 3] if layer.shape[2] == 4 else np.full(layer.shape[:2], 255) for layer in layers]
+        drawn = np.max(covered, axis=0).astype(np.uint8)
+        hole = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_LINEAR) > 127
         return ui.view(np.repeat(hole[:, :, None], 3, 2).astype(np.uint8) * 255, ui.new_file("mask.png"))
 
     image.change(ui.plain_errors(show), image, [canvas, mask], queue=False, **ui.PRIVATE)
-    canvas.input(ui.plain_errors(drawn), [canvas, image], mask, queue=False, **ui.PRIVATE)
+    canvas.input(ui.plain_errors(marked), [canvas, image], mask, queue=False, **ui.PRIVATE)
     return mask

@@ -9,7 +9,8 @@ except ImportError:
     spaces = None
 
 LANE = "gpu"
-TRAINING = "training"  # takes long, step by step: others get the device in between
+SEARCH = "search"  # takes a minute or so, step by step: others get the device in between
+TRAINING = "training"  # takes long, likewise
 Function = TypeVar("Function", bound=Callable)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos import components as ui
-from demos.gpu import TRAINING, on_gpu
+from demos.gpu import SEARCH, on_gpu
 from gan_models.images import decode, flatten, read_provenance
 from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import write_png
@@ -172,5 +172,5 @@ def build() -> ui.Ports:
                 seed = ui.seed()
             arguments = [content, style, model, steps, content_weight, style_weight, tv_weight, side, second, start]
             arguments += [optimizer, colours, content_layer, layers, *offsets, seed]
-            ui.run(stylize, inputs=arguments, outputs=result, api_name="stylize", lane=TRAINING)
+            ui.run(stylize, inputs=arguments, outputs=result, api_name="stylize", lane=SEARCH)
     return ui.Ports(model, content, (result,))

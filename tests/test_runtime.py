@@ -1,6 +1,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -476,3 +477,13 @@ def test_computing_holds_the_lock_and_says_what_is_short():
     with pytest.raises(runtime.OutOfMemory, match="too short"), runtime.computing(device, "too short"):
         raise MemoryError
     assert not runtime.device_lock(device).locked()
+
+
+def test_computing_with_few_threads_leaves_the_number_as_it_was():
+    usual, device = torch.get_num_threads(), torch.device("cpu")
+    with suppress(ZeroDivisionError), runtime.computing(device, "", threads=1):
+        assert torch.get_num_threads() == 1
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == usual
+    with runtime.computing(device, ""):
+        assert torch.get_num_threads() == usual

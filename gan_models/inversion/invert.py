@@ -8,7 +8,7 @@ pixels for a partial measurement (Ma et al. 2018).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import cos, pi
 
 import cv2
@@ -40,6 +40,8 @@ MEASURED_WEIGHT = 20.0  # of the mean squared error of measured pixels, which fe
 PULLS = {"invert": 0.02, "colorize": 1.0, "inpaint": 3.0, "measure": 0.15}  # what is not seen is to be likely
 VIEW = 256  # pixels at which larger pictures are compared
 REPORT_EVERY, PREVIEW_EVERY = 5, 20
+SMALL = 128  # pixels up to which one thread of a CPU does
+SHORT_OF_MEMORY = "The memory of this device is too short for an inversion; try again later."
 
 
 @dataclass(frozen=True)
@@ -148,19 +150,19 @@ class FaceInverter(runtime.Backend):
         measured = share if task == "measure" else None
         begun = self._begun(shown, space, start, latents)
         search = Search(self, operator, shown, steps, seed, pull, begun, latents, measured)
-        short = "The memory of this device is too short for an inversion; try again later."
-        with runtime.computing(self.device, short):
+        computing = partial(runtime.computing, self.device, SHORT_OF_MEMORY, 1 if self.side <= SMALL else None)
+        with computing():
             first = search.distance()
         preview, losses = None, {}
         for index in range(steps):
-            with runtime.computing(self.device, short):
+            with computing():
                 losses = search.step(index)
                 if index % PREVIEW_EVERY == 0:
                     preview = search.picture()
             if index % REPORT_EVERY == 0:
                 yield Step(index, steps, preview=preview, losses=losses)
                 preview = None
-        with runtime.computing(self.device, short):
+        with computing():
             drawn, final = search.picture(), search.distance()
         given = cv2.resize(face, (self.side, self.side), interpolation=cv2.INTER_AREA)
         finish = {

@@ -115,6 +115,12 @@ class FaceEditor(runtime.Backend):
         return np.stack([*averages, averages[0] - averages[1] + averages[2]])
 
 
+def attributes_of(model: str) -> list[str]:
+    """Return the attributes that boundaries are registered for of the generator `model`; loads nothing."""
+    boundaries = [entry for entry in registry.models(TASK) if entry.of == model]
+    return [name for entry in boundaries for name in entry.config.get("attributes") or [entry.config["attribute"]]]
+
+
 def conditioned(normal: np.ndarray, held: Sequence[np.ndarray], name: str = "the attribute") -> np.ndarray:
     """Return the unit vector that is left of `normal` without its projection on the span of `held`, w_dim each.
 

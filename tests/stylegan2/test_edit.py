@@ -4,7 +4,7 @@ import torch
 
 from gan_models import runtime
 from gan_models.checkpoints import hub, registry
-from gan_models.stylegan2.edit import Boundaries, FaceEditor, conditioned, unit_normals
+from gan_models.stylegan2.edit import Boundaries, FaceEditor, attributes_of, conditioned, unit_normals
 from tests.tiny_models import embed
 
 RNG = np.random.default_rng(0)
@@ -143,6 +143,12 @@ def test_published_boundaries_load(editor, tmp_path, monkeypatch):
     again = FaceEditor("tiny", "cpu")
     assert list(again.boundaries) == ["smile"]
     np.testing.assert_allclose(again.boundaries["smile"], normal[0])
+
+
+def test_what_can_be_edited_is_known_without_loading_anything():
+    assert attributes_of("faces-compact") == ["age", "gender", "smile", "long_hair", "dark_hair", "pose"]
+    assert set(attributes_of("ffhq-1024")) == {"smile", "young", "eyeglasses", "bald", "hat", "mustache"}
+    assert attributes_of("ffhq-256") == []
 
 
 def test_boundaries_of_another_width_are_refused(editor, tmp_path, monkeypatch):
