@@ -328,7 +328,7 @@ def _outputs() -> ui.Outputs:
         elem_classes="before-after",
     )
     status = ui.status_line()
-    curves = gr.Image(label="Curves", type="filepath", interactive=False, buttons=[], elem_classes="curves")
+    curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
     with gr.Row():
         file = gr.File(label="Result (PNG)", interactive=False, elem_classes="result-file")
         latents = gr.File(label="Latents (.safetensors)", interactive=False, elem_classes="latents-file")

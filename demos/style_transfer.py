@@ -130,7 +130,7 @@ def build() -> ui.Ports:
             )
             status = ui.status_line()
             file = gr.File(label="Result at full size (PNG)", interactive=False, elem_classes="result-file")
-            curves = gr.Image(label="Losses", type="filepath", interactive=False, buttons=[], elem_classes="curves")
+            curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
             snapshots = ui.pictures_grid("On the way", columns=4)
             film = gr.Video(label="The way there", interactive=False, autoplay=True, loop=True, height=260)
             row = gr.Row(elem_classes="send-row")

@@ -278,7 +278,7 @@ def _build_training(model: gr.Dropdown) -> tuple[ui.Outputs, ui.Picture]:
             status = ui.status_line()
             name = gr.Textbox(label="Model", interactive=False, buttons=["copy"], elem_classes="own-name")
             pictures = ui.pictures_grid("What it draws, scale by scale", columns=3)
-            curves = gr.Image(label="Losses", type="filepath", interactive=False, buttons=[], elem_classes="curves")
+            curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
             file = gr.File(label="The model, to bring back later", interactive=False, elem_classes="result-file")
             result = ui.Outputs((name, pictures, curves, file), status, ui.settings_panel())
         with inputs:
