@@ -14,7 +14,6 @@ from demos.face_parts import DEFAULT
 from demos.face_parts import TASK as WEIGHTS
 from demos.gpu import SEARCH, on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
-from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import write_png
 from gan_models.runtime import Step
 
@@ -23,7 +22,6 @@ TASK = "face-inversion"
 FPS = 8  # of the film, a picture every twenty steps
 FILM_SIDE = 256  # pixels that smaller pictures are enlarged to
 CANVAS = 512  # pixels of the longer side of what a mask is drawn on
-PREVIEW_EVERY = 20
 
 
 @on_gpu
@@ -208,7 +206,7 @@ def _search(
 
     picture = flatten(decode(image))
     folder = Path(tempfile.mkdtemp(dir=ui.cache_folder()))
-    losses: dict[str, list[float]] = {}
+    curves = ui.Curves()
     record = {"task": TASK, "action": action, "model": model, "framing": framing, "face": face, **settings, **options}
     lefts: list[str] = []
 
@@ -236,7 +234,7 @@ def _search(
         before = lefts[0] if action == "invert" else ui.view(_large(found.shown), folder / "shown.webp")
         pair = (before, ui.view(_large(found.picture), folder / "after.webp"))
         made = ui.Made(
-            (str(path), _curves(losses, ui.new_file(f"{TASK}-losses.png")), str(film), file, pair),
+            (str(path), curves.draw(ui.new_file(f"{TASK}-losses.png")), str(film), file, pair),
             read_provenance(path),
         )
         message = f"Distance {found.distance[0]:.3f} to {found.distance[1]:.3f}"
@@ -244,18 +242,12 @@ def _search(
             message += f", {_faces(cutting.found)} found by {cutting.detector},"
         yield Step(1, 1, message=message, result=made)
 
-    def noted() -> Iterator[Step]:
-        for step in work():
-            for name, value in step.losses.items():
-                losses.setdefault(name, []).append(value)
-            yield step
-
     def preview(step: Step) -> tuple:
-        curves = _curves(losses, folder / f"losses-{step.index}.webp")
+        drawn = curves.draw(folder / f"losses-{step.index}.webp")
         pair = (lefts[0], ui.view(_large(step.preview), folder / f"preview-{step.index}.webp"))
-        return None, curves, None, None, pair
+        return None, drawn, None, None, pair
 
-    yield from ui.stream(noted(), model, preview, idle=(None, gr.skip(), None, None, gr.skip()))
+    yield from ui.stream(curves.follow(work()), model, preview, idle=(None, gr.skip(), None, None, gr.skip()))
 
 
 def _faces(count: int) -> str:
@@ -267,10 +259,6 @@ def _large(picture: np.ndarray) -> np.ndarray:
     if picture.shape[0] >= FILM_SIDE:
         return picture
     return cv2.resize(picture, (FILM_SIDE, FILM_SIDE), interpolation=cv2.INTER_CUBIC)
-
-
-def _curves(losses: dict[str, list[float]], path: Path) -> str:
-    return ui.view(draw_curves(losses), path)
 
 
 def build() -> ui.Ports:

@@ -9,7 +9,6 @@ import gradio as gr
 from demos import components as ui
 from demos.gpu import SEARCH, on_gpu
 from gan_models.images import decode, flatten, read_provenance
-from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import write_png
 from gan_models.runtime import Step
 
@@ -77,7 +76,7 @@ def stylize(
     record = {"task": TASK, "model": model, "style_layers": style_layers, "red": red, "green": green, "blue": blue}
     folder = Path(tempfile.mkdtemp(dir=ui.cache_folder()))
     left = ui.view(picture, folder / "before.webp")
-    losses: dict[str, list[float]] = {}
+    curves = ui.Curves()
     snapshots: list[tuple[str, str]] = []
 
     def work() -> Iterator[Step]:
@@ -90,8 +89,6 @@ def stylize(
         with open_video(film, fps=6, **record, **settings) as video:
             options = {**settings, "style_layers": layers, "offsets": (red, green, blue)}
             for step in backend.steps(picture, styles, **options):
-                for name, value in step.losses.items():
-                    losses.setdefault(name, []).append(value)
                 if step.result is None and step.index % every == 0:
                     video.write(resized(step.preview, side))
                 if step.result is None and step.index % (3 * every) == 0:
@@ -101,18 +98,19 @@ def stylize(
             video.write(step.result)
         path = str(ui.new_file(f"{TASK}.png"))
         write_png(path, step.result, **record, **settings)
-        curves = ui.view(draw_curves(losses), ui.new_file(f"{TASK}-losses.png"))
         shown = (left, ui.view(step.result, folder / "after.webp"))
         size = f"{step.result.shape[1]} × {step.result.shape[0]} pixels"
-        made = ui.Made((path, curves, snapshots, str(film), shown), read_provenance(path))
+        made = ui.Made(
+            (path, curves.draw(ui.new_file(f"{TASK}-losses.png")), snapshots, str(film), shown), read_provenance(path)
+        )
         yield Step(1, 1, message=size, result=made)
 
     def preview(step: Step) -> tuple:
-        curves = ui.view(draw_curves(losses), folder / f"losses-{step.index}.webp")
+        drawn = curves.draw(folder / f"losses-{step.index}.webp")
         shown = (left, ui.view(step.preview, folder / f"preview-{step.index}.webp"))
-        return None, curves, list(snapshots), None, shown
+        return None, drawn, list(snapshots), None, shown
 
-    yield from ui.stream(work(), model, preview, idle=(None, gr.skip(), gr.skip(), None, gr.skip()))
+    yield from ui.stream(curves.follow(work()), model, preview, idle=(None, gr.skip(), gr.skip(), None, gr.skip()))
 
 
 def build() -> ui.Ports:
@@ -172,5 +170,21 @@ def build() -> ui.Ports:
                 seed = ui.seed()
             arguments = [content, style, model, steps, content_weight, style_weight, tv_weight, side, second, start]
             arguments += [optimizer, colours, content_layer, layers, *offsets, seed]
+            controls = {
+                "model": model,
+                "steps": steps,
+                "content_weight": content_weight,
+                "style_weight": style_weight,
+            }
+            controls |= {
+                "tv_weight": tv_weight,
+                "side": side,
+                "start": start,
+                "optimizer": optimizer,
+                "colours": colours,
+            }
+            controls |= {"content_layer": content_layer, "style_layers": layers, "seed": seed}
+            controls |= dict(zip(("red", "green", "blue"), offsets, strict=True))
+            ui.restore_settings(content, TASK, controls)
             ui.run(stylize, inputs=arguments, outputs=result, api_name="stylize", lane=SEARCH)
     return ui.Ports(model, content, (result,))

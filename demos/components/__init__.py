@@ -1,5 +1,6 @@
 """Parts that tabs share: what they ask for, what they show, how their functions run."""
 
+from demos.components.curves import Curves
 from demos.components.errors import plain_errors
 from demos.components.files import cache_folder, new_file, view, written
 from demos.components.inputs import (
@@ -31,6 +32,7 @@ from demos.components.runs import Made, deliver, run, stream, until_result
 __all__ = [
     "EXAMPLES",
     "PRIVATE",
+    "Curves",
     "Made",
     "Outputs",
     "Picture",

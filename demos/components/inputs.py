@@ -235,5 +235,5 @@ def _restored(control: gr.components.Component, value: Any) -> Any:
     elif isinstance(control, gr.Slider):
         fits = isinstance(value, int | float) and control.minimum <= value <= control.maximum
     else:
-        fits = value is None or isinstance(value, int | str)
+        fits = value is None or isinstance(value, int | float | str)
     return gr.update(value=value) if fits else gr.skip()

@@ -1,7 +1,6 @@
 """What the single-image tab does: train on a picture, and use what was trained."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,14 +10,12 @@ from demos import components as ui
 from demos import own_models
 from demos.gpu import on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
-from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import write_png
 from gan_models.runtime import Backend, Step
 
 TASK = "single-image"
 DEFAULT = "singan-balloons"
 STARTS = {"sample": 0, "harmonize": 3, "edit": 2, "paint": 1, "animate": 0}  # of the default model
-PLOTTED = 300  # points of a curve
 
 
 @on_gpu
@@ -42,7 +39,7 @@ def singan_train(image: str, preset: str = "quick", seed: int = 0, resume: str =
     target, state = str(folder / own_models.MODEL), folder / own_models.STATE
     ui.written.update({target, str(state)})
     scales: dict[str, tuple[str, str]] = {}
-    losses: dict[str, list[float]] = {}
+    curves = ui.Curves()
 
     def work() -> Iterator[Step]:
         with own_models.claim(name):
@@ -55,22 +52,16 @@ def singan_train(image: str, preset: str = "quick", seed: int = 0, resume: str =
         drawn = [
             (_save(sample, seed=index, **settings), f"Seed {index}") for index, sample in enumerate(samples.result)
         ]
-        curves = _curves(losses, ui.new_file(f"{TASK}-losses.png"))
-        made = ui.Made((name, drawn, curves, target), read_provenance(drawn[0][0]))
+        plot = curves.draw(ui.new_file(f"{TASK}-losses.png"))
+        made = ui.Made((name, drawn, plot, target), read_provenance(drawn[0][0]))
         height, width = step.result.sizes[-1]
         yield Step(1, 1, message=f"A model of {width} × {height} pixels", result=made)
 
-    def noted() -> Iterator[Step]:
-        for step in work():
-            for kind, value in step.losses.items():
-                losses.setdefault(kind, []).append(value)
-            yield step
-
     def preview(step: Step) -> tuple:
         scales[step.message] = (ui.view(step.preview, folder / f"{step.index}.webp"), step.message)
-        return name, list(scales.values()), _curves(losses, folder / f"losses-{step.index}.webp"), None
+        return name, list(scales.values()), curves.draw(folder / f"losses-{step.index}.webp"), None
 
-    yield from ui.stream(noted(), None, preview, idle=(name, gr.skip(), gr.skip(), None))
+    yield from ui.stream(curves.follow(work()), None, preview, idle=(name, gr.skip(), gr.skip(), None))
 
 
 def singan_load(file: str) -> str:
@@ -297,9 +288,3 @@ def _save(picture: np.ndarray, **settings: Any) -> str:
     path = ui.new_file(f"{TASK}-{settings.get('model') or 'own'}-{settings['seed']}.png")
     write_png(path, picture, task=TASK, generated=True, action="sample", **settings)
     return str(path)
-
-
-def _curves(losses: dict[str, list[float]], path: Path) -> str:
-    """Draw the losses' curves, thinned to what can be seen, and return the path."""
-    shown = {name: values[:: max(1, len(values) // PLOTTED)] for name, values in losses.items()}
-    return ui.view(draw_curves(shown), path)

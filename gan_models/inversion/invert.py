@@ -164,12 +164,11 @@ class FaceInverter(runtime.Backend):
                 preview = None
         with computing():
             drawn, final = search.picture(), search.distance()
-        given = cv2.resize(face, (self.side, self.side), interpolation=cv2.INTER_AREA)
         finish = {
             "colorize": lambda: blend.coloured(face, drawn),
             "inpaint": lambda: blend.filled(face, mask, drawn),
         }.get(task, lambda: drawn)
-        found = Inversion(finish(), drawn, to_image(operator(to_tensor(given))), search.latents(), (first, final))
+        found = Inversion(finish(), drawn, to_image(shown), search.latents(), (first, final))
         yield Step(steps, steps, preview=drawn, losses=losses | {"distance": final}, result=found)
 
     def _measured(

@@ -43,8 +43,8 @@ def test_a_slider_edits_a_face(page):
     open_tab(page, "Edit")
     set_number(page, "Smile", 2)
     run(page)
-    wait_for_status(page, "An edited face in")
-    wait(page, ".before-after [role=slider], .before-after .inner")
+    assert "Compact faces" in wait_for_status(page, "An edited face in")
+    assert wait(page, ".before-after [role=slider], .before-after .inner").is_displayed()
     panel = next(
         button
         for button in page.find_elements(By.CSS_SELECTOR, "button")
@@ -52,6 +52,7 @@ def test_a_slider_edits_a_face(page):
     )
     panel.click()
     WebDriverWait(page, 10).until(lambda _: "smile" in wait(page, ".settings").text)
+    assert "age" not in wait(page, ".settings").text  # which was left where it was
 
 
 def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
@@ -89,7 +90,10 @@ def test_an_inversion_is_cancelled(inversion):
     run(inversion)
     wait_for_status(inversion, "distance")
     wait(inversion, "button.cancel").click()
-    wait_for_status(inversion, "Cancelled", seconds=5)
+    assert wait_for_status(inversion, "Cancelled", seconds=5) == "Cancelled."
+    set_number(inversion, "Steps", 20)
+    run(inversion)
+    assert "Distance" in wait_for_status(inversion, "one face found")  # the lane is free again
 
 
 def test_a_picture_without_a_face_gets_one_sentence_and_a_way_on(app, page):
@@ -105,6 +109,6 @@ def test_a_picture_without_a_face_gets_one_sentence_and_a_way_on(app, page):
 def test_a_face_is_aligned(inversion):
     open_tab(inversion, "Align")
     run(inversion)
-    wait_for_status(inversion, "pixels in")
+    assert "113 × 113" in wait_for_status(inversion, "pixels in")
     press(inversion, "Send to Super-resolution")
     WebDriverWait(inversion, 20).until(lambda _: wait(inversion, ".picture-input img[src*='face-inversion']"))

@@ -1,8 +1,11 @@
 """What a visitor does in the style transfer tab."""
 
+import numpy as np
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser.steps import open_tab, run, wait, wait_for_status
+from gan_models.images.provenance import write_png
+from tests.browser.steps import open_tab, run, upload, wait, wait_for_status
 from tests.browser.test_faces import set_number
 
 
@@ -23,3 +26,22 @@ def test_examples_are_clicked_and_drawn_with_live_previews(app, browser):
     wait(browser, ".curves img")
     shown = [image for image in browser.find_elements(By.CSS_SELECTOR, ".pictures img") if image.is_displayed()]
     assert len(shown) >= 3
+
+
+def test_a_dropped_result_restores_its_settings(app, browser, tmp_path):
+    settings = {"steps": 70, "content_weight": 3e-7, "style_weight": 1e-6, "tv_weight": 1e-6, "side": 160}
+    settings |= {"start": "noise", "optimizer": "lbfgs", "colours": "histogram", "content_layer": "relu2_2"}
+    settings |= {"style_layers": "relu1_1", "red": 0, "green": 0, "blue": 0, "seed": 5}
+    picture = np.full((32, 48, 3), 150, np.uint8)
+    write_png(tmp_path / "a.png", picture, task="style-transfer", model="features-compact", **settings)
+    browser.get(app.url)
+    wait(browser, "button.run")
+    open_tab(browser, "Style transfer")
+    upload(browser, tmp_path / "a.png")
+
+    def shown(driver):
+        fields = [field for field in driver.find_elements(By.CSS_SELECTOR, "input") if field.is_displayed()]
+        return {field.get_property("value") for field in fields}
+
+    WebDriverWait(browser, 10).until(lambda driver: {"70", "160"} <= shown(driver), "no settings are restored")
+    assert shown(browser) & {"3e-7", "0.0000003", "3e-07"}
