@@ -1,6 +1,7 @@
-"""The generator of DeblurGAN-v2 (Kupyn et al. 2019) on Inception-ResNet-v2 (Szegedy et al. 2017).
+"""The generators of DeblurGAN (Kupyn et al. 2018) and of DeblurGAN-v2 (Kupyn et al. 2019).
 
-Parameter names are those of github.com/VITA-Group/DeblurGANv2, models/fpn_inception.py, and, for the trunk, of
+The second stands on Inception-ResNet-v2 (Szegedy et al. 2017). Its parameter names are those of
+github.com/VITA-Group/DeblurGANv2, models/fpn_inception.py, and, for the trunk, of
 github.com/Cadene/pretrained-models.pytorch. The trunk is TensorFlow's release, which is narrower than the paper's
 figures and begins with plain convolutions.
 """
@@ -10,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from gan_models.layers import ResnetBlock, ResnetGenerator
 
 Size = int | tuple[int, int]
 
@@ -277,6 +280,37 @@ class DeblurGANv2(nn.Module):
         """Return what becomes of a ramp from black to white, to check loaded weights."""
         ramp = torch.linspace(0, 1, self.smallest).to(self.final.weight)
         return self(ramp.expand(1, 3, self.smallest, self.smallest))
+
+
+# --- DeblurGAN
+
+
+class DeblurGAN(ResnetGenerator):
+    """The generator of DeblurGAN as published (github.com/KupynOrest/DeblurGAN): one convolution a residual block.
+
+    Two are written in the paper. In the official code the second falls to a conditional expression that binds more
+    loosely than the sums round it, wherever dropout is on, as it is by default; the published file has 6,067,459
+    parameters, which is nine blocks of one convolution. Normalisation goes by each input's own statistics.
+
+    Args:
+        ngf: Width of the first layer.
+        n_blocks: Residual blocks.
+    """
+
+    def __init__(self, ngf: int = 64, n_blocks: int = 9):
+        super().__init__(ngf=ngf, n_blocks=n_blocks, learn_residual=True)
+        for layer in self.model:
+            if isinstance(layer, ResnetBlock):
+                layer.conv_block = layer.conv_block[:4]  # padding, convolution, normalisation, ReLU
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N×3×H×W in [0, 1] to the same; H and W are multiples of four."""
+        return (super().forward(2 * x - 1) + 1) / 2
+
+    def probe(self) -> torch.Tensor:
+        """Return what becomes of a ramp from black to white, to check loaded weights."""
+        ramp = torch.linspace(0, 1, 64).to(self.model[1].weight)
+        return self(ramp.expand(1, 3, 64, 64))
 
 
 def without_prefix(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

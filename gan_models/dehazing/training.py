@@ -25,6 +25,10 @@ SEEN = 2  # pictures of a batch whose features are compared, which takes as long
 SQUARED_WEIGHT, SMOOTH_WEIGHT, CONTENT_WEIGHT, CANDY_ADVERSARIAL_WEIGHT = 2.0, 1.0, 0.05, 0.005
 # Cycle-Dehaze (Engin et al. 2018, equation 3): CycleGAN's terms, and features of pictures that went round a cycle.
 CYCLE_WEIGHT, IDENTITY_WEIGHT, PERCEPTUAL_WEIGHT = 2.0, 1.0, 0.1
+DENSITY_WEIGHT = 8.0
+CLEAR = 1 / 3  # share of pictures that get no haze at all where its density is varied
+DENSEST, TINT = 2.0, 0.2  # as many times the haze that the network makes, more or less in each channel
+ROUNDING = 2 / 255  # deviation of the noise that covers what the hazing network might hide in its pictures
 
 
 def compact_network() -> RestorationUNet:
@@ -100,13 +104,15 @@ class CycleGame(nn.Module):
         dehazed, hazed = self.dehaze(hazy), self.haze(clear)
         hazy_again, clear_again = self.haze(dehazed), self.dehaze(hazed)
         cycle = F.l1_loss(hazy_again, hazy) + F.l1_loss(clear_again, clear)
-        identity = F.l1_loss(self.dehaze(clear), clear) + F.l1_loss(self.haze(hazy), hazy)
+        identity = F.l1_loss(self.haze(hazy), hazy)
+        density = F.l1_loss(self.dehaze(other_density(clear, hazed.detach())), clear)
         perceptual = self.perceptual(hazy_again, hazy) + self.perceptual(clear_again, clear)
         adversarial = (self.judges_clear(dehazed) - 1).square().mean() + (self.judges_hazy(hazed) - 1).square().mean()
         terms = {
             "adversarial": adversarial,
             "cycle": CYCLE_WEIGHT * cycle,
             "identity": IDENTITY_WEIGHT * identity,
+            "density": DENSITY_WEIGHT * density,
             "perceptual": PERCEPTUAL_WEIGHT * perceptual,
         }
         return terms, {"clear": dehazed, "hazy": hazed}
@@ -118,6 +124,20 @@ class CycleGame(nn.Module):
         dehazed, hazed = self.clear_history.exchange(made["clear"]), self.hazy_history.exchange(made["hazy"])
         loss = self.judges_clear(dehazed).square().mean() + (self.judges_clear(clear) - 1).square().mean()
         return (loss + self.judges_hazy(hazed).square().mean() + (self.judges_hazy(hazy) - 1).square().mean()) / 2
+
+
+def other_density(clear: torch.Tensor, hazed: torch.Tensor) -> torch.Tensor:
+    """Return `hazed` pictures, N×3×H×W in [0, 1], with a random multiple of their haze each: none, less or more.
+
+    Between and beyond a clear picture J and a hazy one J·t + A·(1 - t), in the shares 1 - s and s, lie pictures in
+    haze that lets 1 - s·(1 - t) through. To bring the clear one back is CycleGAN's identity loss where s is 0 and its
+    cycle loss where s is 1; the rest teaches what neither does, to see how much haze there is (as by densities in
+    Yang et al. 2022, "Self-augmented Unpaired Image Dehazing").
+    """
+    density = DENSEST * torch.rand(len(clear), 1, 1, 1) * (torch.rand(len(clear), 1, 1, 1) > CLEAR)
+    tinted = density * torch.empty(len(clear), 3, 1, 1).uniform_(1 - TINT, 1 + TINT)
+    noise = density.clamp(max=1) * ROUNDING * torch.randn_like(clear)
+    return (clear + tinted * (hazed - clear) + noise).clamp(0, 1)
 
 
 def train_cycle(

@@ -8,7 +8,7 @@ from torch import nn
 
 from gan_models import checkpoints
 from gan_models.checkpoints import hub, registry
-from gan_models.deblurring.network import DeblurGANv2, PictureNorm, without_prefix
+from gan_models.deblurring.network import DeblurGAN, DeblurGANv2, PictureNorm, without_prefix
 
 SMALL = {"num_filters": 8, "blocks": [1, 2, 1]}
 
@@ -370,3 +370,57 @@ def test_the_published_kind_of_file_is_loaded(small, options, tmp_path, monkeypa
 
 def test_names_without_the_prefix_stay():
     assert without_prefix({"module.fpn.module.weight": 1, "fpn.bias": 2}) == {"fpn.module.weight": 1, "fpn.bias": 2}
+
+
+# --- DeblurGAN
+
+
+def test_deblurgan_has_the_published_count_of_parameters():
+    """The file of 24,281,920 bytes holds 6.07 million; what two convolutions a block would come to is 11.4."""
+    with torch.device("meta"):
+        state = DeblurGAN().state_dict()
+    assert sum(value.numel() for value in state.values()) == 6_067_459
+    assert [name for name in state if name.startswith("model.18.")] == [
+        "model.18.conv_block.1.weight",
+        "model.18.conv_block.1.bias",
+    ]
+    assert state["model.26.weight"].shape == (3, 64, 7, 7)
+
+
+def test_deblurgan_computes_what_its_code_says():
+    torch.manual_seed(0)
+    network = DeblurGAN(ngf=4, n_blocks=2).double()
+    w = network.state_dict()
+    x = torch.rand(2, 3, 16, 20, dtype=torch.double)
+
+    def conv(x, name, reflected=0, **options):
+        x = F.pad(x, [reflected] * 4, mode="reflect") if reflected else x
+        return F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], **options)
+
+    def up(x, name):
+        options = {"stride": 2, "padding": 1, "output_padding": 1}
+        return F.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], **options)
+
+    norm, relu = F.instance_norm, torch.relu
+    y = relu(norm(conv(2 * x - 1, "model.1", 3)))
+    for name in ("model.4", "model.7"):
+        y = relu(norm(conv(y, name, stride=2, padding=1)))
+    for name in ("model.10.conv_block.1", "model.11.conv_block.1"):
+        y = y + relu(norm(conv(y, name, 1)))
+    for name in ("model.12", "model.15"):
+        y = relu(norm(up(y, name)))
+    expected = x + torch.tanh(conv(y, "model.19", 3)) / 2
+    assert torch.allclose(network(x), expected.clamp(0, 1), atol=1e-10)
+
+
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"state_dict": state}])
+def test_deblurgans_file_is_loaded(wrap, tmp_path, monkeypatch):
+    file = tmp_path / "DeblurGAN.pt"
+    state = DeblurGAN(ngf=4, n_blocks=2).state_dict()
+    torch.save(wrap(state), file)
+    model = replace(registry.get("deblurgan"), config={"ngf": 4, "n_blocks": 2})
+    monkeypatch.setattr(registry, "get", {"deblurgan": model}.__getitem__)
+    monkeypatch.setattr(hub, "fetch", lambda model, progress: file)
+    network = checkpoints.load("deblurgan", "cpu")
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert network.probe().isfinite().all()

@@ -142,32 +142,6 @@ def test_results_repeat(photo):
     assert (backend(photo[:200]) == backend(photo[:200])).all()
 
 
-def test_the_published_network_computes_what_its_code_says():
-    torch.manual_seed(0)
-    network = ClarityGenerator(num_features=4, num_residuals=2).double()
-    w = network.state_dict()
-    x = torch.rand(2, 3, 16, 12, dtype=torch.double)
-
-    def conv(x, name, pad, stride=1):
-        x = nn.functional.pad(x, [pad] * 4, mode="reflect")
-        return nn.functional.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride)
-
-    def up(x, name):
-        options = {"stride": 2, "padding": 1, "output_padding": 1}
-        return nn.functional.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], **options)
-
-    norm, relu = nn.functional.instance_norm, torch.relu
-    y = relu(conv(x, "base.0", 3))
-    for level in (0, 1):
-        y = relu(norm(conv(y, f"down_blocks.{level}.conv_block.0", 1, 2)))
-    for block in (0, 1):
-        first, second = (f"residual_blocks.{block}.residual_block.{part}.conv_block.0" for part in (0, 1))
-        y = y + norm(conv(relu(norm(conv(y, first, 1))), second, 1))
-    for level in (0, 1):
-        y = relu(norm(up(y, f"up_blocks.{level}.conv_block.0")))
-    assert torch.allclose(network(x), torch.tanh(conv(y, "head", 3)), atol=1e-10)
-
-
 def test_a_network_that_wants_multiples_of_four_gets_them():
     torch.manual_seed(0)
     backend = dehazer(ClarityGenerator(num_features=4, num_residuals=1).eval())

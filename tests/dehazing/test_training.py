@@ -100,7 +100,7 @@ def test_losses_are_told_every_twenty_steps(train, tmp_path):
     assert [step.index for step in steps] == [20]
     expected = {
         "candy": {"squared", "smooth", "content", "adversarial", "discriminator"},
-        "cycle": {"adversarial", "cycle", "identity", "perceptual", "discriminators"},
+        "cycle": {"adversarial", "cycle", "identity", "density", "perceptual", "discriminators"},
     }
     assert set(steps[0].losses) == expected[name.split("-")[1]]
     assert np.isfinite(list(steps[0].losses.values())).all()
@@ -263,7 +263,7 @@ def test_the_generators_terms_are_those_of_the_paper(game, sides):
     assert found["cycle"] == pytest.approx(
         training.CYCLE_WEIGHT * 0.2 * (hazy_mean + clear_mean), rel=1e-5
     )  # 0.4·2 = 0.8
-    assert found["identity"] == pytest.approx(training.IDENTITY_WEIGHT * (clear_mean + 0.6 * hazy_mean), rel=1e-5)
+    assert found["identity"] == pytest.approx(training.IDENTITY_WEIGHT * 0.6 * hazy_mean, rel=1e-5)
     verdicts = (3 * 2 * hazy - 1).square().mean() + (0.5 * 0.4 * clear - 1).square().mean()
     assert found["adversarial"] == pytest.approx(verdicts.item(), rel=1e-5)
     features = game.perceptual.features
@@ -280,6 +280,41 @@ def test_generators_that_do_nothing_lose_to_the_judges_alone(game, sides):
     terms, _ = game.generator_losses(*sides)
     assert [terms[name].item() for name in ("cycle", "identity", "perceptual")] == [0, 0, 0]
     assert terms["adversarial"] > 0
+
+
+def test_density_varies_from_none_to_twice_with_a_tint(monkeypatch):
+    monkeypatch.setattr(training, "ROUNDING", 0)
+    torch.manual_seed(0)
+    clear = torch.full((2000, 3, 2, 2), 0.4)
+    hazed = clear + torch.tensor([0.05, 0.1, 0.2]).view(3, 1, 1)
+    shares = (training.other_density(clear, hazed) - clear) / (hazed - clear)
+    assert torch.allclose(shares, shares[:, :, :1, :1].expand_as(shares), atol=1e-4)  # one for a channel
+    shares = shares[:, :, 0, 0]
+    none = shares.abs().amax(1) < 1e-6
+    assert none.float().mean().item() == pytest.approx(1 / 3, abs=0.05)
+    hazy = shares[~none]
+    assert hazy.mean().item() == pytest.approx(training.DENSEST / 2, abs=0.05)
+    tints = hazy / hazy.mean(1, keepdim=True)
+    assert 0.05 < tints.std(1).mean() < 0.15
+    assert hazy.max() <= training.DENSEST * (1 + training.TINT) + 1e-4
+
+
+def test_a_picture_without_haze_gets_no_noise_either():
+    torch.manual_seed(0)
+    clear = torch.rand(900, 3, 2, 2)
+    changed = (training.other_density(clear, clear) - clear).abs().flatten(1).amax(1)
+    assert (changed == 0).float().mean().item() == pytest.approx(1 / 3, abs=0.05)
+    assert 0 < changed.max() < 5 * training.ROUNDING
+
+
+def test_other_densities_are_a_lesson_for_the_dehazer_alone(game, sides, monkeypatch):
+    monkeypatch.setattr(training, "other_density", lambda clear, hazed: (clear + hazed) / 2)
+    terms, _ = game.generator_losses(*sides)
+    expected = training.DENSITY_WEIGHT * 0.4 * sides[1].mean()  # 2·(1 + 0.4)/2 = 1.4
+    assert terms["density"].item() == pytest.approx(expected.item(), rel=1e-5)
+    terms["density"].backward()
+    assert game.dehaze.factor.grad != 0
+    assert game.haze.factor.grad is None
 
 
 def test_the_judges_loss_is_least_squares_of_either_kind(game, sides):
