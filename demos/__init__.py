@@ -5,6 +5,7 @@ from demos import (
     dehazing,
     face_generation,
     face_inversion,
+    image_translation,
     single_image,
     style_transfer,
     super_resolution,
@@ -18,4 +19,5 @@ TABS = (
     deblurring,
     super_resolution,
     style_transfer,
+    image_translation,
 )

@@ -6,7 +6,7 @@ import gradio as gr
 
 from demos import components as ui
 from demos.gpu import on_gpu
-from demos.restoration import Restorer
+from demos.restoration import Restorer, strength
 
 TITLE = "Deblurring"
 TASK = "deblurring"
@@ -97,8 +97,9 @@ def deblur_film(
     yield from restorer.film(film, model, strength=strength, reduction=reduction, length=length, angle=angle)
 
 
-def _motion() -> dict[str, gr.components.Component]:
-    """Add what compact networks and the classical formulas ask for."""
+def _controls() -> dict[str, gr.components.Component]:
+    """Add the strength, and what compact networks and the classical formulas ask for."""
+    controls = strength()
     info = "How far things moved; compact networks undo longer motions at reduced sizes."
     choices = [("see what fits", 0), ("a few pixels", 1), ("about ten", 2), ("fifteen", 3), ("twenty", 4)]
     reduction = gr.Radio(choices, value=0, label="Motion", info=info)
@@ -107,10 +108,10 @@ def _motion() -> dict[str, gr.components.Component]:
             1, 40, 9, step=1, label="Length", info="Of the motion that Wiener and Richardson–Lucy assume, in pixels."
         )
         angle = gr.Slider(-90, 90, 0, step=5, label="Angle", info="Degrees against the horizontal.")
-    return {"reduction": reduction, "length": length, "angle": angle}
+    return {**controls, "reduction": reduction, "length": length, "angle": angle}
 
 
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     sentence = "Sharpens what shook or moved, by networks or, to compare, by classical deconvolution."
-    return restorer.build(sentence, (deblur, deblur_pictures, deblur_film), "A blurred picture", _motion)
+    return restorer.build(sentence, (deblur, deblur_pictures, deblur_film), "A blurred picture", _controls)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from demos import components as ui
 from demos.gpu import on_gpu
-from demos.restoration import Restorer
+from demos.restoration import Restorer, strength
 
 TITLE = "Dehazing"
 TASK = "dehazing"
@@ -68,4 +68,4 @@ def dehaze_film(film: str, model: str = DEFAULT, strength: float = 1.0) -> Itera
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     sentence = "Removes haze, fog and smoke, by networks or, to compare, by a classical formula."
-    return restorer.build(sentence, (dehaze, dehaze_pictures, dehaze_film), "A hazy picture")
+    return restorer.build(sentence, (dehaze, dehaze_pictures, dehaze_film), "A hazy picture", strength)

@@ -171,7 +171,7 @@ def build() -> ui.Ports:
         with gr.Tab("Add up"):
             combined = build_combining(model)
     outputs = (generated, mixed, edited, film, combined)
-    return ui.Ports(model, None, outputs, inside=(tabs, "edit"), latents=latents)
+    return ui.Ports(model, None, outputs, inside=((tabs, "edit"),), latents=latents)
 
 
 def _build_generation(model: gr.Dropdown) -> ui.Outputs:

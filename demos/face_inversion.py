@@ -21,7 +21,6 @@ TITLE = "Face inversion"
 TASK = "face-inversion"
 FPS = 8  # of the film, a picture every twenty steps
 FILM_SIDE = 256  # pixels that smaller pictures are enlarged to
-CANVAS = 512  # pixels of the longer side of what a mask is drawn on
 
 
 @on_gpu
@@ -284,7 +283,7 @@ def build() -> ui.Ports:
                 with gr.Tab("Colourise") as colourise:
                     _run(colorize_face, [image, model, *common], result)
                 with gr.Tab("Inpaint") as inpaint:
-                    mask = _build_mask(image)
+                    mask = ui.mask_canvas(image)
                     _run(inpaint_face, [image, mask, model, *common], result)
                 with gr.Tab("Measure") as measure:
                     choices = [("A grid", "strided"), ("Anywhere", "random"), ("The middle", "block")]
@@ -298,7 +297,7 @@ def build() -> ui.Ports:
         show = [gr.update(visible=tab is not align), gr.update(visible=tab is align)]
         tab.select(lambda show=show: show, None, [searched, aligned], queue=False, **ui.PRIVATE)
     ui.restore_settings(image, TASK, {"model": model, **controls})
-    return ui.Ports(model, image, (result, cut), inside=(tabs, "project"))
+    return ui.Ports(model, image, (result, cut), inside=((tabs, "project"),))
 
 
 def _run(function: Any, inputs: list, result: ui.Outputs) -> None:
@@ -347,47 +346,3 @@ def _controls() -> dict[str, gr.components.Component]:
         face = gr.Number(1, label="Face", info="Which one, where there are several: 1 is the largest.", precision=0)
     controls = {"steps": steps, "seed": seed, "space": space, "start": start, "pull": pull}
     return {**controls, "framing": framing, "face": face}
-
-
-def _build_mask(image: ui.Picture) -> ui.Picture:
-    """Add a canvas with the picture to draw a mask on, and a place for a ready one; returns what holds the mask."""
-    canvas = gr.ImageEditor(
-        type="filepath",
-        sources=[],
-        layers=False,
-        transforms=[],
-        brush=gr.Brush(default_size=40, colors=["#e11d48"], default_color="#e11d48", color_mode="fixed"),
-        canvas_size=(CANVAS, CANVAS),
-        label="Draw over what should be painted anew",
-        buttons=[],
-        elem_classes="mask-canvas",
-    )
-    with gr.Accordion("Or bring a mask", open=False):
-        mask = ui.upload("Its mask, of the picture's size: white where it should be painted anew", "mask")
-
-    def show(path: str | None) -> tuple[Any, None]:
-        """Put a new picture on the canvas, and drop the mask of the one before."""
-        if not path:
-            return None, None
-        picture = flatten(decode(path))
-        scale = CANVAS / max(picture.shape[:2])
-        size = [max(1, round(length * scale)) for length in picture.shape[1::-1]]
-        ground = ui.view(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), ui.new_file("canvas.png"))
-        return gr.ImageEditor(
-            {"background": ground, "layers": [], "composite": ground}, canvas_size=tuple(size)
-        ), None
-
-    def marked(strokes: dict | None, path: str | None) -> str | None:
-        """Return the mask that was drawn, as a picture of the photo's size."""
-        if not strokes or not strokes["layers"] or not path:
-            return None
-        height, width = flatten(decode(path)).shape[:2]
-        layers = [decode(layer) for layer in strokes["layers"]]
-        covered = [layer[:, :, 3] if layer.shape[2] == 4 else np.full(layer.shape[:2], 255) for layer in layers]
-        drawn = np.max(covered, axis=0).astype(np.uint8)
-        hole = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_LINEAR) > 127
-        return ui.view(np.repeat(hole[:, :, None], 3, 2).astype(np.uint8) * 255, ui.new_file("mask.png"))
-
-    image.change(ui.plain_errors(show), image, [canvas, mask], queue=False, **ui.PRIVATE)
-    canvas.input(ui.plain_errors(marked), [canvas, image], mask, queue=False, **ui.PRIVATE)
-    return mask

@@ -1,4 +1,4 @@
-"""What the tabs that restore pictures share: one picture, several, or a film."""
+"""What the tabs that alter pictures share: one picture, several, or a film."""
 
 import zipfile
 from collections.abc import Callable, Iterator
@@ -24,10 +24,12 @@ class Restorer:
     Attributes:
         task: The task's name, for the weights, the examples and the records.
         load: Returns the backend of a model.
+        draws: Whether a model draws all of a picture, rather than altering it.
     """
 
     task: str
     load: Callable[[str], Backend]
+    draws: Callable[[str], bool] = lambda model: False
 
     def one(self, image: str, model: str, **settings: Any) -> Iterator[tuple]:
         """Restore a picture for the components of `before_after`."""
@@ -54,7 +56,7 @@ class Restorer:
                     failed.append(f"{name}: {problem}")
                     continue
                 target = ui.new_file(f"{Path(path).stem}-{self.task}.png")
-                write_png(target, result.result, task=self.task, model=model, **settings)
+                write_png(target, result.result, task=self.task, model=model, generated=self.draws(model), **settings)
                 made.append((str(target), name))
                 yield Step(number + 1, len(images), preview=glimpse(result.result), message=f"{name} is done")
             if not made:
@@ -80,7 +82,7 @@ class Restorer:
 
         def work() -> Iterator[Step]:
             target, done = str(ui.new_file(f"{self.task}.mp4")), 0
-            record = {"task": self.task, "model": model, **settings}
+            record = {"task": self.task, "model": model, "generated": self.draws(model), **settings}
             with open_video(target, fps=source.fps, **record) as result:
                 for done, picture in enumerate(self.load(model).film(source, **settings), start=1):
                     result.write(picture)
@@ -97,7 +99,9 @@ class Restorer:
         sentence: str,
         functions: tuple[Callable, Callable, Callable],
         label: str,
-        advanced: Callable[[], dict[str, gr.components.Component]] = dict,
+        controls: Callable[[], dict[str, gr.components.Component]],
+        further: Callable[[ui.Picture], list[gr.components.Component]] = lambda image: [],
+        suits: dict[str, str] | None = None,
     ) -> ui.Ports:
         """Lay out the tab inside the Blocks that is being built.
 
@@ -105,19 +109,20 @@ class Restorer:
             sentence: What the tab does.
             functions: For a picture, for several and for a film; their names are those of the endpoints.
             label: What kind of picture it takes.
-            advanced: Adds controls that few people need, and returns them by their parameters' names.
+            controls: Adds the controls, and returns them by their parameters' names, in their order.
+            further: Adds what only the function for a single picture takes, after these.
+            suits: The model that suits each example, by the name of its file.
         """
         one, several, film = functions
         gr.Markdown(sentence, elem_classes="lead")
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=320):
                 model = ui.weights_picker(self.task)
-                info = "Lower keeps some of the picture as it came."
-                strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info=info)
-                controls = {"strength": strength, **advanced()}
+                settings = controls()
                 with gr.Tabs() as tabs:
                     with gr.Tab("Picture", id="picture") as first:
-                        image = ui.picture(label, self.task)
+                        image = ui.picture(label, self.task, (model, suits) if suits else None)
+                        more = further(image)
                         start = gr.Row()
                     with gr.Tab("Several") as second:
                         files = gr.File(
@@ -139,16 +144,22 @@ class Restorer:
                     results = ui.gallery("Results", columns=3, file_label="All as a ZIP file")
                 with shown[2]:
                     film_result = ui.video("Result, without sound")
-        rows = ((start, one, image, result), (start_several, several, files, results))
-        for row, function, source, outputs in rows:
+        rows = ((start, one, [image], more, result), (start_several, several, [files], [], results))
+        for row, function, source, rest, outputs in rows:
             with row:
-                inputs = [source, model, *controls.values()]
+                inputs = [*source, model, *settings.values(), *rest]
                 ui.run(function, inputs=inputs, outputs=outputs, api_name=function.__name__)
         with start_film:
-            inputs = [video, model, *controls.values()]
+            inputs = [video, model, *settings.values()]
             ui.run(film, inputs=inputs, outputs=film_result, api_name=film.__name__, lane=TRAINING)
         for index, tab in enumerate((first, second, third)):
             show = [gr.update(visible=place == index) for place in range(3)]
             tab.select(lambda show=show: show, None, shown, queue=False, **ui.PRIVATE)
-        ui.restore_settings(image, self.task, {"model": model, **controls})
-        return ui.Ports(model, image, (result, results), inside=(tabs, "picture"))
+        ui.restore_settings(image, self.task, {"model": model, **settings})
+        return ui.Ports(model, image, (result, results), inside=((tabs, "picture"),))
+
+
+def strength() -> dict[str, gr.components.Component]:
+    """Add the control of how much of what a network makes of a picture is mixed into it."""
+    info = "Lower keeps some of the picture as it came."
+    return {"strength": gr.Slider(0, 1, 1, step=0.05, label="Strength", info=info)}

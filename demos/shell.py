@@ -111,9 +111,7 @@ def _add_send_button(
     frame: gr.Tabs,
 ) -> None:
     button = gr.Button(text, size="sm")
-    tabs, ids = [frame], [title]
-    if port.inside:
-        tabs, ids = [frame, port.inside[0]], [title, port.inside[1]]
+    tabs, ids = zip((frame, title), *port.inside, strict=True)
 
     def send(path: str | None) -> list:
         if not path:

@@ -8,8 +8,8 @@ import gradio as gr
 
 from demos import components as ui
 from demos.gpu import SEARCH, on_gpu
-from gan_models.images import decode, flatten, read_provenance
-from gan_models.images.provenance import write_png
+from gan_models.images import bright, decode, flatten, read_provenance
+from gan_models.images.provenance import fingerprint, write_png
 from gan_models.runtime import Step
 
 TITLE = "Style transfer"
@@ -38,6 +38,7 @@ def stylize(
     green: float = 0,
     blue: float = 0,
     seed: int = 0,
+    region: str | None = None,
 ) -> Iterator[tuple]:
     """Draw a picture in the style of another one (Gatys et al. 2016): the picture itself is optimised.
 
@@ -50,7 +51,7 @@ def stylize(
         style_weight: Of the style.
         tv_weight: Of smoothness.
         side: Pixels of the result's longer side, 64 to 1536.
-        second_style: Another style, to blend with the first half and half.
+        second_style: Another style, to blend with the first half and half, or for the rest of a region.
         start: What the picture begins as: "content", "noise" or "style".
         optimizer: "adam" or "lbfgs".
         colours: "style"; "luminance", which keeps the content's; or "histogram", which gives these to the style.
@@ -60,6 +61,7 @@ def stylize(
         green: The same for green.
         blue: The same for blue.
         seed: Of the noise that the picture may begin as.
+        region: Of the content's size, white where the first style goes; the second one, if any, goes elsewhere.
 
     Returns:
         The picture, a PNG; the curves of the losses; snapshots; a film of the way; then content beside result.
@@ -72,8 +74,10 @@ def stylize(
         **{"side": side, "start": start, "optimizer": optimizer, "colours": colours, "seed": seed},
         "content_layer": content_layer,
     }
+    inside = bright(decode(region)) if region else None
     layers = [name.strip() for name in style_layers.split(",") if name.strip()]
     record = {"task": TASK, "model": model, "style_layers": style_layers, "red": red, "green": green, "blue": blue}
+    record |= {"style": fingerprint(style), "second_style": fingerprint(second_style), "region": fingerprint(region)}
     folder = Path(tempfile.mkdtemp(dir=ui.cache_folder()))
     left = ui.view(picture, folder / "before.webp")
     curves = ui.Curves()
@@ -87,7 +91,7 @@ def stylize(
         backend = Stylizer.cached(model)
         film, every = ui.new_file(f"{TASK}.mp4"), max(2, steps // 24 * 2)
         with open_video(film, fps=6, **record, **settings) as video:
-            options = {**settings, "style_layers": layers, "offsets": (red, green, blue)}
+            options = {**settings, "style_layers": layers, "offsets": (red, green, blue), "region": inside}
             for step in backend.steps(picture, styles, **options):
                 if step.result is None and step.index % every == 0:
                     video.write(resized(step.preview, side))
@@ -153,6 +157,9 @@ def build() -> ui.Ports:
                 info = "Of smoothness; these weights are in the scale of Keras's example."
                 tv_weight = gr.Number(1e-6, label="Variation weight", minimum=0, maximum=1, info=info)
                 second = ui.upload("A second style, to blend with the first", "second-style")
+                with gr.Accordion("Only a part of the picture", open=False):
+                    gr.Markdown("Mark where the first style goes; the second one, if there is one, goes elsewhere.")
+                    region = ui.mask_canvas(content, "Mark where the first style goes")
                 choices = [("The picture", "content"), ("Noise", "noise"), ("The style", "style")]
                 start = gr.Radio(choices, value="content", label="Begin with")
                 choices = [("Adam", "adam"), ("L-BFGS", "lbfgs")]
@@ -169,7 +176,7 @@ def build() -> ui.Ports:
                 ]
                 seed = ui.seed()
             arguments = [content, style, model, steps, content_weight, style_weight, tv_weight, side, second, start]
-            arguments += [optimizer, colours, content_layer, layers, *offsets, seed]
+            arguments += [optimizer, colours, content_layer, layers, *offsets, seed, region]
             controls = {
                 "model": model,
                 "steps": steps,

@@ -77,6 +77,8 @@ def trainer(model):
     """Return the command that trains the model."""
     if model.task == "single-image":
         return "singan train"
+    if model.task == "translation":
+        return f"train pix2pix --task {model.name.split('-')[1]}"
     families = {
         "faces-compact": "stylegan2",
         "faces-compact-boundaries": "face-boundaries",

@@ -15,7 +15,8 @@ from demos.components.inputs import (
     upload,
     weights_picker,
 )
-from demos.components.messages import badge, weights_badge
+from demos.components.masks import mask_canvas
+from demos.components.messages import badge, note, weights_badge
 from demos.components.outputs import (
     Outputs,
     Ports,
@@ -44,7 +45,9 @@ __all__ = [
     "film",
     "gallery",
     "made_here",
+    "mask_canvas",
     "new_file",
+    "note",
     "picture",
     "pictures_grid",
     "plain_errors",

@@ -100,8 +100,13 @@ def film(label: str) -> Film:
     return Film(label=label, sources=["upload"], height=260, buttons=[], elem_classes="film-input")
 
 
-def picture(label: str, examples: str) -> Picture:
-    """Add a picture input (upload, drop, paste or camera) over the pictures of `examples/{examples}/` to click."""
+def picture(
+    label: str, examples: str, along: tuple[gr.components.Component, dict[str, str]] | None = None
+) -> Picture:
+    """Add a picture input (upload, drop, paste or camera) over the pictures of `examples/{examples}/` to click.
+
+    With `along`, a click sets another component too: to the value for the picture's name.
+    """
     source = Picture(
         label=label,
         type="filepath",
@@ -112,9 +117,11 @@ def picture(label: str, examples: str) -> Picture:
         webcam_options=gr.WebcamOptions(mirror=False),
         elem_classes="picture-input",
     )
+    other, values = along or (None, {})
+    paths = sorted((EXAMPLES / examples).iterdir())
     gr.Examples(
-        [[str(path)] for path in sorted((EXAMPLES / examples).iterdir())],
-        inputs=[source],
+        [[str(path), *([values[path.name]] if along else [])] for path in paths],
+        inputs=[source, *([other] if along else [])],
         label="Examples",
         cache_examples=False,
         api_visibility="private",

@@ -44,14 +44,15 @@ class Ports:
         picker: The tab's weights.
         picture: The picture that it takes, if any.
         outputs: Its results.
-        inside: Where the picture or the latents are, if the tab has tabs of its own: those, and the one to open.
+        inside: Where the picture or the latents are, if the tab has tabs of its own, or these again: for each, from
+            the outside in, those and the one to open.
         latents: Where it takes a file of latents, if anywhere.
     """
 
     picker: gr.Dropdown
     picture: Picture | None
     outputs: tuple[Outputs, ...]
-    inside: tuple[gr.Tabs, str] | None = None
+    inside: tuple[tuple[gr.Tabs, str], ...] = ()
     latents: gr.File | None = None
 
 

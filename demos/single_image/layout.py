@@ -77,7 +77,7 @@ def build() -> ui.Ports:
     shown = [ground, *scales.values(), *placing, *cutting, *painting]
     model.change(ui.plain_errors(describe), [model, thing, *scales.values()], shown, queue=False, **ui.PRIVATE)
     outputs = (sampled, harmonized, edited, painted, film, upscaled, trained)
-    return ui.Ports(model, image, outputs, inside=(tabs, "train"))
+    return ui.Ports(model, image, outputs, inside=((tabs, "train"),))
 
 
 def _example(model: str) -> Path:
@@ -222,6 +222,7 @@ def _canvas(picture: np.ndarray) -> gr.ImageEditor:
     return gr.ImageEditor(
         {"background": blank, "layers": [], "composite": blank},
         type="filepath",
+        format="png",
         sources=[],
         layers=False,
         transforms=[],

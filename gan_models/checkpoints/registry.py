@@ -27,6 +27,8 @@ Optional:
     note = "Faces only."                # what a visitor should know
     of = "faces-compact"                # the model whose latents these weights find or move
     crop = "utkface"                    # of the task "faces": a name in `gan_models.images.faces.CROPS`; else "ffhq"
+    takes = "edges"                     # of the task "translation": "labels", "edges", "grey" or "masked"; else any
+    side = 128                          # pixels of the shorter side of the pictures that it was trained on
 """
 
 import re
@@ -37,7 +39,7 @@ from pathlib import Path
 from typing import Any
 
 REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
-KINDS = {"config": dict, "hub": dict, "unwrap": list, "size_mb": (int, float)}  # all other keys: str
+KINDS = {"config": dict, "hub": dict, "unwrap": list, "size_mb": (int, float), "side": int}  # all other keys: str
 NETWORK_FORMATS = ("safetensors", "state-dict", "nvidia-pickle")
 FORMULA = "formula"
 FORMATS = (*NETWORK_FORMATS, "onnx", "npy", FORMULA)
@@ -81,11 +83,18 @@ class Model:
     note: str | None = None
     of: str | None = None
     crop: str | None = None
+    takes: str | None = None
+    side: int | None = None
 
     @property
     def embedded(self) -> bool:
         """Whether the weights come with the app."""
         return self.file is not None
+
+    @property
+    def from_drawing(self) -> bool:
+        """Whether it starts from what is drawn by hand, so that all of its pictures is the network's work."""
+        return self.takes in ("labels", "edges")
 
     @property
     def formula(self) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m gan_models dehaze|deblur INPUT -o OUTPUT`: pictures, folders of them, and films."""
+"""`python -m gan_models dehaze|deblur|translate INPUT -o OUTPUT`: pictures, folders of them, and films."""
 
 import argparse
 from functools import partial
@@ -7,39 +7,58 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gan_models.checkpoints import registry
 from gan_models.commands.files import over_files, picture_parser
 
 FILMS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".gif"}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add both commands."""
-    dehaze = _parser(commands, "dehaze", "remove haze", "dehazing", "Dehazer", "dehaze-candy-compact")
+    """Add these commands."""
+    dehaze = _parser(
+        commands, "dehaze", "remove haze from pictures or a film", "dehazing", "Dehazer", "dehaze-candy-compact"
+    )
+    _add_strength(dehaze)
     dehaze.set_defaults(options=("strength",))
-    deblur = _parser(commands, "deblur", "sharpen what is blurred", "deblurring", "Deblurrer", "deblur-compact")
+    deblur = _parser(
+        commands, "deblur", "sharpen blurred pictures or a film", "deblurring", "Deblurrer", "deblur-compact"
+    )
+    _add_strength(deblur)
     deblur.add_argument(
         "--reduction", type=int, default=0, choices=range(5), help="compact: 1 for short motions to 4"
     )
     deblur.add_argument("--length", type=float, default=9.0, help="formulas: pixels of the motion, 1 to 40")
     deblur.add_argument("--angle", type=float, default=0.0, help="formulas: degrees against the horizontal")
     deblur.set_defaults(options=("strength", "reduction", "length", "angle"))
+    text, model = "turn pictures of one kind into another", "translate-facades-compact"
+    translate = _parser(commands, "translate", text, "translation", "Translator", model)
+    translate.add_argument(
+        "--from-photo", action="store_true", help="weights that take drawings: find a photo's edges"
+    )
+    translate.add_argument("--side", type=int, default=0, help="pixels of the shorter side that the network sees")
+    translate.add_argument("--seed", type=int, default=0, help="of the dropout")
+    translate.set_defaults(options=("from_photo", "side", "seed"))
 
 
 def _parser(
     commands: argparse._SubParsersAction, name: str, text: str, task: str, backend: str, model: str
 ) -> argparse.ArgumentParser:
-    parser = picture_parser(commands, name, f"{text}, from pictures or a film")
+    parser = picture_parser(commands, name, text)
     parser.add_argument("--model", default=model, help="weights; `weights list` shows all")
-    parser.add_argument("--strength", type=float, default=1.0, help="from 0 to 1")
     parser.set_defaults(run=run, task=task, backend=backend)
     return parser
 
 
+def _add_strength(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strength", type=float, default=1.0, help="from 0 to 1")
+
+
 def run(options: argparse.Namespace) -> int:
-    """Restore what the command line says; return the exit code."""
+    """Turn what the command line says into pictures or a film; return the exit code."""
     backend = getattr(import_module(f"gan_models.{options.task}"), options.backend)(options.model, options.device)
     chosen = {name: getattr(options, name) for name in options.options}
-    settings = {"task": options.task, "model": options.model, **chosen}
+    drawn = registry.get(options.model).from_drawing
+    settings = {"task": options.task, "model": options.model, "generated": drawn, **chosen}
     if options.input.suffix.lower() in FILMS and options.output.suffix.lower() == ".mp4":
         return _film(options.input, options.output, partial(backend.film, **chosen), settings)
     return over_files(options, partial(backend, **chosen), settings)

@@ -1,5 +1,6 @@
 """Results that tell how they were made: a PNG with the settings in it, and the mark of synthetic media."""
 
+import hashlib
 import io
 import json
 import os
@@ -116,6 +117,14 @@ def make_record(
         "sha256": sha256 or _sha256(model),
         "version": __version__,
     }
+
+
+def fingerprint(path: str | os.PathLike | None) -> str | None:
+    """Return by what a record names a file that had a part in a result: the start of its SHA-256; None for None."""
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def source_type(generated: bool) -> str:

@@ -20,10 +20,10 @@ from torch.func import functional_call
 from gan_models import checkpoints, runtime
 from gan_models.checkpoints import hub, registry
 from gan_models.features.distance import FeatureDistance
+from gan_models.images import blend
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.inversion import blend
 from gan_models.inversion.latents import Latents, noise_names
-from gan_models.inversion.measurements import Operator, everything, grey, known, sampled
+from gan_models.inversion.measurements import Operator, checked_hole, everything, grey, known, sampled
 from gan_models.runtime import Step
 from gan_models.stylegan2 import FaceGenerator
 
@@ -182,7 +182,7 @@ class FaceInverter(runtime.Backend):
         small = cv2.resize(face, (self.side, self.side), interpolation=cv2.INTER_AREA)
         operator = {"invert": everything, "colorize": grey}.get(task)
         if task == "inpaint":
-            hole = blend.checked_hole(mask, face)
+            hole = checked_hole(mask, face)
             area = cv2.resize(hole.astype(np.float32), (self.side, self.side), interpolation=cv2.INTER_AREA)
             operator = known(torch.from_numpy((area == 0).astype(np.float32)).to(self.device))
         if task == "measure":

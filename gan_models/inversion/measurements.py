@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-LUMA = (0.299, 0.587, 0.114)  # OpenCV's, of ITU-R BT.601
+from gan_models.images.blend import LUMA
+
 SCHEMES = ("strided", "random", "block")
 UNKNOWN = 0.5
 
@@ -59,4 +60,19 @@ def sampled(scheme: str, share: float, side: int, seed: int = 0) -> np.ndarray:
         length = max(1, round(side * share**0.5))
         first = (side - length) // 2
         mask[first : first + length, first : first + length] = 1
+    return mask
+
+
+def checked_hole(mask: np.ndarray | None, face: np.ndarray) -> np.ndarray:
+    """Return `mask`, S×S bool.
+
+    Raises:
+        ValueError: There is none, it is of another size than the face, empty or full.
+    """
+    if mask is None or mask.shape != face.shape[:2]:
+        raise ValueError("Inpainting takes a mask of the picture's own size.")
+    if not mask.any():
+        raise ValueError("The mask is empty: mark what should be painted anew.")
+    if mask.all():
+        raise ValueError("The mask covers the whole face: leave something of it to go by.")
     return mask

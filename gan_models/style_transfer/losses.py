@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 
 from gan_models.features.network import VGG
 
@@ -11,10 +12,17 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu3_2"
 
 
-def gram(x: torch.Tensor) -> torch.Tensor:
-    """Return the mean products of the channels of N×C×H×W, N×C×C (Gatys et al. 2016, equation 3, divided by H·W)."""
+def gram(x: torch.Tensor, region: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the mean products of the channels of N×C×H×W, N×C×C (Gatys et al. 2016, equation 3, divided by H·W).
+
+    With a `region`, 1×1×h×w in [0, 1] of the whole picture, pixels count as much as they lie in it (Gatys et al.
+    2017, section 4).
+    """
     flat = x.flatten(2).float()
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    if region is None:
+        return flat @ flat.transpose(1, 2) / flat.shape[2]
+    share = F.adaptive_avg_pool2d(region, x.shape[2:]).flatten(2)
+    return (share * flat) @ flat.transpose(1, 2) / share.sum().clamp(min=1e-6)
 
 
 def grams(features: VGG, style: torch.Tensor, layers: tuple[str, ...] = STYLE_LAYERS) -> dict[str, torch.Tensor]:
@@ -23,14 +31,16 @@ def grams(features: VGG, style: torch.Tensor, layers: tuple[str, ...] = STYLE_LA
         return {name: gram(x) for name, x in features(style, layers).items()}
 
 
-def style_loss(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Return how far activations are from Gram matrices: the mean, over layers, of the squared distance.
+def style_loss(
+    found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], region: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return how far activations, perhaps in a region, are from Gram matrices: the mean squared distance over layers.
 
     Each layer's is divided by the squared norm of the wanted matrix, so that layers and feature networks of any scale
     weigh alike: 0 is the style itself, 1 a picture without any activation.
     """
     losses = [
-        (gram(found[name]) - target).square().sum((1, 2)).mean() / target.square().sum()
+        (gram(found[name], region) - target).square().sum((1, 2)).mean() / target.square().sum()
         for name, target in wanted.items()
     ]
     return torch.stack(losses).mean()

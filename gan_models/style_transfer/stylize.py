@@ -76,6 +76,7 @@ class Stylizer(runtime.Backend):
         style_layers: Sequence[str] = STYLE_LAYERS,
         offsets: Sequence[float] = (0, 0, 0),
         seed: int = 0,
+        region: np.ndarray | None = None,
     ) -> Iterator[Step]:
         """Draw `content` in the mean style of `styles`, all H×W×3 uint8 of any sizes.
 
@@ -98,9 +99,12 @@ class Stylizer(runtime.Backend):
             style_layers: Layers of it.
             offsets: What is added to red, green and blue at the end, -255 to 255.
             seed: Of the noise.
+            region: H×W bool of the content's size: where the first style goes. The others go elsewhere; without any,
+                only the content counts there.
 
         Raises:
-            ValueError: An option is out of range, or there is no such layer.
+            ValueError: An option is out of range, there is no such layer, or the region is of another size, empty or
+                full.
         """
         layers = (*style_layers, content_layer)
         _check(steps, side, start, optimizer, colours, len(styles), offsets)
@@ -111,8 +115,10 @@ class Stylizer(runtime.Backend):
         unknown = [name for name in layers if name not in self.features.layers]
         if unknown or not style_layers:
             raise ValueError(f"Layers are named {', '.join(self.features.layers)}; at least one is of the style.")
+        if region is not None and (region.shape != content.shape[:2] or region.all() or not region.any()):
+            raise ValueError("The region must have the picture's size, and be neither empty nor all of it.")
         return self._steps(
-            content, styles, steps, weights, side, start, optimizer, colours, layers, np.array(offsets), seed
+            content, styles, steps, weights, side, start, optimizer, colours, layers, np.array(offsets), seed, region
         )
 
     def _steps(
@@ -128,6 +134,7 @@ class Stylizer(runtime.Backend):
         layers: tuple[str, ...],
         offsets: np.ndarray,
         seed: int,
+        region: np.ndarray | None,
     ) -> Iterator[Step]:
         if colours == "histogram":
             styles = [recoloured(style, content) for style in styles]
@@ -137,7 +144,7 @@ class Stylizer(runtime.Backend):
         for length, count in stages:
             shown = resized(content, length)
             with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
-                task = Task(self, shown, [resized(style, length) for style in styles], weights, layers)
+                task = Task(self, shown, [resized(style, length) for style in styles], weights, layers, region)
                 picture = task.begin(cv2.resize(drawn, shown.shape[1::-1], interpolation=cv2.INTER_CUBIC), optimizer)
             for _ in range(count):
                 with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
@@ -160,13 +167,24 @@ class Task:
         styles: list[np.ndarray],
         weights: dict[str, float],
         layers: tuple[str, ...],
+        region: np.ndarray | None = None,
     ):
         self.features, self.weights, self.layers = backend.features, weights, layers
         self.device = backend.device
         with torch.no_grad():
             self.content = self._features(to_tensor(content).to(self.device))[layers[-1]]
             found = [self._features(to_tensor(style).to(self.device)) for style in styles]
-            self.styles = {name: sum(gram(one[name]) for one in found) / len(found) for name in layers[:-1]}
+            if region is None:
+                self.styles = [(None, self._mean_grams(found))]
+                return
+            share = cv2.resize(region.astype(np.float32), content.shape[1::-1], interpolation=cv2.INTER_AREA)
+            inside = torch.from_numpy(share).to(self.device)[None, None]
+            self.styles = [(inside, self._mean_grams(found[:1]))]
+            if found[1:]:
+                self.styles.append((1 - inside, self._mean_grams(found[1:])))
+
+    def _mean_grams(self, found: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        return {name: sum(gram(one[name]) for one in found) / len(found) for name in self.layers[:-1]}
 
     def begin(self, picture: np.ndarray, optimizer: str) -> torch.Tensor:
         """Begin with `picture`, H×W×3 uint8, and return it as the tensor that `step` changes."""
@@ -181,16 +199,10 @@ class Task:
         losses: dict[str, float] = {}
 
         def total() -> torch.Tensor:
-            found = self._features(self.picture)
-            parts = {
-                "content": CONTENT_UNIT * content_loss(found[self.layers[-1]], self.content),
-                "style": STYLE_UNIT * style_loss(found, self.styles),
-                "variation": VARIATION_UNIT * total_variation(self.picture),
-            }
-            parts = {name: self.weights[name] * value for name, value in parts.items()}
-            losses.update({name: value.item() for name, value in parts.items()})
+            terms = self.terms()
+            losses.update({name: value.item() for name, value in terms.items()})
             self.optimizer.zero_grad()
-            loss = sum(parts.values())
+            loss = sum(terms.values())
             loss.backward()
             return loss
 
@@ -198,6 +210,16 @@ class Task:
         with torch.no_grad():
             self.picture.clamp_(0, 1)
         return losses
+
+    def terms(self) -> dict[str, torch.Tensor]:
+        """Return the weighted losses of the picture as it is."""
+        found = self._features(self.picture)
+        losses = {
+            "content": CONTENT_UNIT * content_loss(found[self.layers[-1]], self.content),
+            "style": STYLE_UNIT * sum(style_loss(found, wanted, region) for region, wanted in self.styles),
+            "variation": VARIATION_UNIT * total_variation(self.picture),
+        }
+        return {name: self.weights[name] * value for name, value in losses.items()}
 
     def _features(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
         return self.features(picture.contiguous(memory_format=torch.channels_last), tuple(dict.fromkeys(self.layers)))

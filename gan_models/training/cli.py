@@ -18,8 +18,24 @@ TRAINERS = {
     "face-encoder": ("gan_models.inversion.training", "train"),
     "face-boundaries": ("gan_models.stylegan2.boundaries", "train"),
     "fast-style": ("gan_models.style_transfer.training", "train"),
+    "pix2pix": ("gan_models.translation.training", "train"),
+    "cyclegan": ("gan_models.translation.training", "train_cycle"),
     "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
+
+OPTIONS = (
+    "data",
+    "steps",
+    "epochs",
+    "start",
+    "style",
+    "objective",
+    "task",
+    "generator",
+    "patch",
+    "side",
+    "resolution",
+)
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -31,10 +47,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
     parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
-    text = "sr-gan, deblurgan, fast-style: the folder of a training to start from"
+    text = "sr-gan, deblurgan, cycle-dehaze, fast-style: the folder of a training to start from"
     parser.add_argument("--start", type=Path, help=text)
     parser.add_argument("--style", type=Path, help="fast-style: the picture whose style is learned")
     parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")
+    parser.add_argument("--task", help="pix2pix: facades, edges, grey or masked")
+    parser.add_argument("--generator", help="pix2pix: unet or encoder-decoder")
+    parser.add_argument("--patch", type=int, help="pix2pix: side of the patches that are judged; 0 for none")
+    parser.add_argument("--side", type=int, help="pix2pix, cyclegan: side of the pictures, instead of the task's own")
     parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
     parser.set_defaults(run=run)
 
@@ -49,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     train = getattr(import_module(module), name)
     parameters = inspect.signature(train).parameters
     chosen = {}
-    for option in ("data", "steps", "epochs", "start", "style", "objective", "resolution"):
+    for option in OPTIONS:
         value = getattr(options, option)
         if value is not None and option not in parameters:
             raise ValueError(f"{options.family} takes no --{option}.")

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gan_models import losses
 from gan_models.checkpoints.save import save_half
-from gan_models.losses import gradient_penalty
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
@@ -30,7 +30,7 @@ class Pairs(Protocol):
 
 
 class Conditional:
-    """The conditional least-squares game of pix2pix and CANDY: the discriminator sees pairs."""
+    """The conditional least-squares game of CANDY: the discriminator sees pairs."""
 
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
@@ -46,6 +46,19 @@ class Conditional:
         return (fake.square().mean() + (real - 1).square().mean()) / 2
 
 
+class CrossEntropy(Conditional):
+    """The conditional game of pix2pix (Isola et al. 2017, equation 1), with the loss that does not saturate."""
+
+    def generator_loss(self, damaged: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        """Return -log D(x, G(x))."""
+        return losses.generator_loss(self.discriminator(torch.cat([damaged, made], 1)))
+
+    def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
+        """Return half of -log D(x, y) - log(1 - D(x, G(x))), to slow the discriminator (section 3.3)."""
+        real, fake = (self.discriminator(torch.cat([damaged, picture], 1)) for picture in (original, made))
+        return losses.discriminator_loss(real, fake) / 2
+
+
 class Wasserstein:
     """The game of DeblurGAN: a critic of single pictures with a gradient penalty (Gulrajani et al. 2017)."""
 
@@ -59,7 +72,7 @@ class Wasserstein:
     def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return the negated distance, with the penalty on the gradient between made and original pictures."""
         distance = self.discriminator(original).mean() - self.discriminator(made).mean()
-        return PENALTY_WEIGHT * gradient_penalty(self.discriminator, original, made) - distance
+        return PENALTY_WEIGHT * losses.gradient_penalty(self.discriminator, original, made) - distance
 
 
 def train_paired(

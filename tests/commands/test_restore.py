@@ -73,3 +73,13 @@ def test_a_film_is_not_overwritten_nor_what_is_none_taken_for_one(tmp_path, caps
 def test_weights_of_another_task_are_refused(tmp_path, capsys):
     assert run("deblur", write(tmp_path / "a.png"), "-o", tmp_path / "b.png", "--model", "dark-channel") == 1
     assert "for dehazing, not for deblurring" in capsys.readouterr().err
+
+
+def test_labels_are_translated_to_a_picture_that_is_marked_as_generated(tmp_path):
+    target = tmp_path / "b.png"
+    assert run("translate", write(tmp_path / "a.png"), "-o", target, "--side", 64, "--seed", 3) == 0
+    assert decode(target).shape == (32, 48, 3)
+    record = read_provenance(target)
+    assert (record["weights"], record["seed"]) == ("translate-facades-compact", 3)
+    assert record["settings"] == {"from_photo": False, "side": 64}
+    assert b"/trainedAlgorithmicMedia" in target.read_bytes()

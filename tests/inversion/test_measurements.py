@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_models.images.tensors import to_tensor
-from gan_models.inversion.measurements import SCHEMES, grey, known, sampled
+from gan_models.inversion.measurements import SCHEMES, checked_hole, grey, known, sampled
 
 
 def test_grey_is_opencvs():
@@ -50,3 +50,9 @@ def test_each_scheme_has_its_pattern():
 def test_no_such_measurement(scheme, share):
     with pytest.raises(ValueError, match=r"scheme|share"):
         sampled(scheme, share, 16)
+
+
+@pytest.mark.parametrize("mask", [None, np.ones((4, 4), bool), np.zeros((50, 50), bool), np.ones((50, 50), bool)])
+def test_masks_that_are_none(mask):
+    with pytest.raises(ValueError, match="mask"):
+        checked_hole(mask, np.zeros((50, 50, 3), np.uint8))

@@ -12,6 +12,17 @@ def test_gram_matrices_are_mean_products_of_channels():
     np.testing.assert_allclose(losses.gram(torch.from_numpy(x)), expected, rtol=1e-5)
 
 
+def test_in_a_region_only_its_pixels_count():
+    x = np.random.default_rng(0).normal(size=(1, 3, 4, 6))
+    region = np.zeros((8, 12))
+    region[:4, :6] = 1  # the upper left quarter, at twice the size
+    expected = losses.gram(torch.from_numpy(x[:, :, :2, :3]))
+    found = losses.gram(torch.from_numpy(x), torch.from_numpy(region).float()[None, None])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    whole = losses.gram(torch.from_numpy(x), torch.ones(1, 1, 8, 12))
+    np.testing.assert_allclose(whole, losses.gram(torch.from_numpy(x)), rtol=1e-5)
+
+
 def test_the_style_loss_is_relative():
     rng = np.random.default_rng(0)
     found = {

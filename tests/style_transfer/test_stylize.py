@@ -100,3 +100,29 @@ def test_one_to_four_styles(stylizer):
     for styles in ([], [STYLE] * 5):
         with pytest.raises(ValueError, match="one to 4 styles"):
             finish(stylizer.steps(CONTENT, styles))
+
+
+def test_each_style_goes_to_its_region(stylizer):
+    """Red stripes on the left and blue ones on the right."""
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::4] = 200
+    red, blue = stripes * np.uint8([1, 0, 0]), stripes * np.uint8([0, 0, 1])
+    left = np.zeros(CONTENT.shape[:2], bool)
+    left[:, :40] = True
+    drawn = stylizer(CONTENT, [red, blue], side=64, steps=60, region=left).astype(int)
+    redness = drawn[:, :, 0] - drawn[:, :, 2]
+    assert redness[:, 4:28].mean() > redness[:, 36:60].mean() + 20
+
+
+def test_outside_the_region_of_one_style_the_content_stays(stylizer):
+    left = np.zeros(CONTENT.shape[:2], bool)
+    left[:, :40] = True
+    own = cv2.resize(CONTENT, (64, 48), interpolation=cv2.INTER_AREA).astype(int)
+    change = np.abs(stylizer(CONTENT, [STYLE], side=64, steps=40, region=left) - own).mean((0, 2))
+    assert change[:28].mean() > 2 * change[-16:].mean()
+
+
+@pytest.mark.parametrize("region", [np.ones((60, 80), bool), np.zeros((60, 80), bool), np.eye(5, dtype=bool)])
+def test_regions_that_are_none_are_refused(stylizer, region):
+    with pytest.raises(ValueError, match="region"):
+        stylizer.steps(CONTENT, [STYLE], region=region)

@@ -8,7 +8,7 @@ from torch import nn
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.runtime import finish
 from gan_models.training import paired
-from gan_models.training.paired import Conditional, Wasserstein, mean_errors, train_paired
+from gan_models.training.paired import Conditional, CrossEntropy, Wasserstein, mean_errors, train_paired
 
 
 def linear(*weights, bias=0.0):
@@ -46,6 +46,16 @@ def test_the_conditional_game_is_over_where_ones_and_noughts_are_told():
     assert game.discriminator_loss(damaged, made, original).item() == 0
     assert game.generator_loss(damaged, made).item() == 1
     assert game.generator_loss(damaged, original).item() == 0
+
+
+def test_the_cross_entropy_game_counts_logarithms_of_probabilities():
+    """Scores are damaged + 2·picture: 0.9 for what was made, 1.1 for the original."""
+    game = CrossEntropy(linear(1.0, 0, 0, 2.0, 0, 0))
+    damaged, made, original = flat(0.5), flat(0.2), flat(0.3)
+    fake, real = (1 / (1 + math.exp(-score)) for score in (0.9, 1.1))
+    assert game.generator_loss(damaged, made).item() == pytest.approx(-math.log(fake))
+    expected = (-math.log(real) - math.log(1 - fake)) / 2
+    assert game.discriminator_loss(damaged, made, original).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_wasserstein_game_counts_the_distance_and_the_penalty():

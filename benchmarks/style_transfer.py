@@ -1,0 +1,147 @@
+"""Measure style transfer: time to a given loss, and memory; and draw what its choices do.
+
+python -m benchmarks.style_transfer speed         seconds to the loss that a plain loop reaches, and peak memory
+python -m benchmarks.style_transfer choices FILE  the seed's experiments: layers, content weights, colour offsets
+
+The plain loop is the published algorithm: from the content, at full size, all in float32, by L-BFGS (Gatys et al.
+2016) or by Adam, with the same features and the same losses.
+"""
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.measuring import in_own_process, markdown, resident_mebibytes
+from gan_models.images import decode
+from gan_models.images.tensors import to_tensor
+from gan_models.style_transfer import Stylizer
+from gan_models.style_transfer.losses import CONTENT_LAYER, STYLE_LAYERS
+from gan_models.style_transfer.stylize import LEARNING_RATE, Task, resized
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+CONTENT, STYLE = EXAMPLES / "style-transfer" / "astronaut.jpg", EXAMPLES / "styles" / "mosaic.jpg"
+WEIGHTS = {"content": 2.5e-8, "style": 1e-6, "variation": 1e-6}
+STEPS = 150
+CELL, GAP, CAPTION = 240, 6, 24
+
+
+def plain(task: Task, content: np.ndarray, optimizer: str) -> Iterator[float]:
+    """Yield the loss after each step of the published loop."""
+    picture = to_tensor(content).contiguous().requires_grad_()
+    if optimizer == "adam":
+        descent = torch.optim.Adam([picture], lr=LEARNING_RATE)
+    else:
+        descent = torch.optim.LBFGS([picture], max_iter=1, history_size=20)
+    task.picture = picture
+
+    def total() -> torch.Tensor:
+        loss = loss_of(task)
+        descent.zero_grad()
+        loss.backward()
+        return loss
+
+    for _ in range(STEPS):
+        yield float(descent.step(total))
+
+
+def loss_of(task: Task) -> torch.Tensor:
+    """Return the weighted sum of the losses of a task's picture."""
+    return sum(task.terms().values())
+
+
+def reach(side: int, optimizer: str) -> tuple[float, float, float, float]:
+    """Return the plain loop's loss and seconds, and ours to the same loss in seconds; then our last loss."""
+    backend, content, style = Stylizer("features-compact", "cpu"), decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
+    shown = resized(content, side)
+    layers = (*STYLE_LAYERS, CONTENT_LAYER)
+    task = Task(backend, shown, [resized(style, side)], WEIGHTS, layers)
+    for _ in zip(range(2), plain(task, shown, optimizer), strict=False):
+        pass  # warms up
+    start = perf_counter()
+    *_, wanted = plain(task, shown, optimizer)
+    published = perf_counter() - start
+    ours, reached, start = 0.0, None, perf_counter()
+    for step in backend.steps(content, [style], steps=STEPS, side=side, optimizer=optimizer):
+        ours += perf_counter() - start
+        if step.preview.shape == shown.shape:
+            task.picture = to_tensor(step.preview)
+            with torch.no_grad():
+                loss = float(loss_of(task))
+            if loss <= wanted and reached is None:
+                reached = ours
+        start = perf_counter()
+    return wanted, published, reached or float("inf"), loss
+
+
+def speed() -> None:
+    """Print a table of times to equal losses."""
+    rows = []
+    for side in (256, 512):
+        for optimizer in ("lbfgs", "adam"):
+            wanted, published, ours, last = reach(side, optimizer)
+            seconds = [f"{published:.1f}", f"{ours:.1f}", f"{published / ours:.2f}"]
+            rows.append([str(side), optimizer, f"{wanted:.4f}", *seconds, f"{last:.4f}"])
+    header = ["Side", "Optimiser", f"Loss of {STEPS} steps", "Plain (s)", "Ours to that (s)", "Speed (plain = 1)"]
+    print(markdown([*header, "Our last loss"], rows))
+    print(f"\n1024 pixels: {in_own_process(peak, 1024):.0f} MiB above the idle process")
+
+
+def peak(side: int) -> float:
+    """Return the memory in MiB that a few steps take."""
+    backend, content, style = Stylizer("features-compact", "cpu"), decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
+    idle = resident_mebibytes("VmRSS")
+    backend(content, [style], steps=10, side=side)
+    return resident_mebibytes("VmHWM") - idle
+
+
+def choices(path: Path) -> None:
+    """Draw the seed's experiments on one pair of pictures, captioned."""
+    content, style = decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
+    draw = partial(Stylizer.cached("features-compact"), content, [style], side=192, steps=200)
+    rows = [
+        {
+            "style: relu1_1": draw(style_layers=["relu1_1"]),
+            "relu1_1, relu2_1": draw(style_layers=["relu1_1", "relu2_1"]),
+            "all four": draw(),
+            "relu4_1": draw(style_layers=["relu4_1"]),
+            "content: relu1_2": draw(content_layer="relu1_2", content_weight=1e-6),
+            "content: relu4_2": draw(content_layer="relu4_2", content_weight=1e-6),
+        },
+        {
+            "content": resized(content, 192),
+            "2.5e-4, 800 steps": draw(content_weight=2.5e-4, steps=800),
+            "2.5e-8, 800 steps": draw(content_weight=2.5e-8, steps=800),
+            "red +60": draw(offsets=(60, 0, 0)),
+            "green +60": draw(offsets=(0, 60, 0)),
+            "blue +60": draw(offsets=(0, 0, 60)),
+        },
+    ]
+    width, height = 6 * (CELL + GAP) - GAP, len(rows) * (CELL + CAPTION + GAP) - GAP
+    sheet = Image.new("RGB", (width, height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for row, pictures in enumerate(rows):
+        top = row * (CELL + CAPTION + GAP)
+        for column, (title, picture) in enumerate(pictures.items()):
+            left = column * (CELL + GAP)
+            pen.text((left + CELL // 2, top + CAPTION // 2), title, fill="black", anchor="mm", font=font)
+            cell = cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA)
+            sheet.paste(Image.fromarray(cell), (left, top + CAPTION))
+    sheet.save(path, quality=90)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(required=True)
+    actions.add_parser("speed").set_defaults(run=lambda options: speed())
+    figure = actions.add_parser("choices")
+    figure.add_argument("file", type=Path)
+    figure.set_defaults(run=lambda options: choices(options.file))
+    options = parser.parse_args()
+    options.run(options)

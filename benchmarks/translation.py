@@ -1,0 +1,174 @@
+"""Measure translation: generators and patch sizes on held-out facades, each embedded model, strokes; and draw sheets.
+
+python -m benchmarks.translation facades --data facades/test --trained FOLDER ...   L1 and SSIM of trainings
+python -m benchmarks.translation models --data photos/ --faces faces/ --facades facades/test    L1 and SSIM of each
+python -m benchmarks.translation sheet --task TASK --data FOLDER FILE               twenty held-out results
+python -m benchmarks.translation cycle --data young-old/ FILE                       both directions, there and back
+python -m benchmarks.translation strokes                                            seconds from a stroke to a picture
+
+A training folder is one that `python -m gan_models train pix2pix` has left; its name says what it was. Photos for
+`models` and `sheet` must be ones that were not trained on.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.measuring import markdown
+from gan_models.images import decode
+from gan_models.images.tensors import to_image, to_tensor
+from gan_models.metrics import ssim
+from gan_models.training import checkpoint
+from gan_models.training.datasets import list_pictures
+from gan_models.training.ema import EMA
+from gan_models.translation import Translator, training
+from gan_models.translation.translate import dropping
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
+COUNT = 20
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def pairs(task: str, data: Path, side: int) -> list[Pair]:
+    """Return inputs and targets of a task from the pictures below `data`."""
+    kind, rng = training.TASKS[task], np.random.default_rng(0)
+    return [kind.pair(np.ascontiguousarray(picture), rng) for picture in kind.load(data, side)]
+
+
+def network_of(folder: Path) -> tuple[torch.nn.Module, int]:
+    """Return the averaged generator of a training called TASK-GENERATOR-PATCH-SIDE, and the side."""
+    task, generator, _, side = folder.name.rsplit("-", 3)
+    network = training.network(task, {"unet": "unet", "plain": "encoder-decoder"}[generator], int(side))
+    ema = EMA(network)
+    checkpoint.load(folder / "checkpoint.pt", {"ema": ema})
+    return ema.network, int(side)
+
+
+@torch.inference_mode()
+def drawn(network: torch.nn.Module, given: np.ndarray) -> np.ndarray:
+    """Return what a network makes of an input, with dropout as at use."""
+    with dropping(network, 0):
+        return to_image((network(2 * to_tensor(given) - 1) + 1) / 2)
+
+
+def scores(made: list[np.ndarray], wanted: list[np.ndarray]) -> list[str]:
+    """Return the mean absolute error in levels of 255, and SSIM."""
+    errors = [np.abs(a.astype(int) - b).mean() for a, b in zip(made, wanted, strict=True)]
+    likeness = [ssim(a, b) for a, b in zip(made, wanted, strict=True)]
+    return [f"{np.mean(errors):.2f}", f"{np.mean(likeness):.4f}"]
+
+
+def facades(options: argparse.Namespace) -> None:
+    """Print a table of trainings."""
+    rows = []
+    for folder in options.trained:
+        network, side = network_of(folder)
+        held_out = pairs("facades", options.data, side)
+        made = [drawn(network, given) for given, _ in held_out]
+        rows.append([folder.name, *scores(made, [photo for _, photo in held_out])])
+    print(markdown(["Training", "L1 (of 255)", "SSIM"], rows))
+
+
+def models(options: argparse.Namespace) -> None:
+    """Print a table of the embedded models."""
+    rows = []
+    sets = {"facades": options.facades, "edges": options.faces, "grey": options.data, "masked": options.data}
+    for task, data in sets.items():
+        held_out = pairs(task, data, training.TASKS[task].side)
+        photos = [photo for _, photo in held_out]
+        shown = [np.ascontiguousarray(given[:, :, :3]) for given, _ in held_out]
+        rows.append([task, "input; of a hole, Telea's inpainting", *scores(shown, photos)])
+        rows.append([task, "network", *scores(_made(task, held_out), photos)])
+    print(markdown(["Task", "Method", "L1 (of 255)", "SSIM"], rows))
+
+
+def _made(task: str, held_out: list[Pair]) -> list[np.ndarray]:
+    backend = Translator(f"translate-{task}-compact", "cpu")
+    if task != "masked":
+        return [backend(given) for given, _ in held_out]
+    return [backend(np.ascontiguousarray(given[:, :, :3]), mask=_triple(given[:, :, 3])) for given, _ in held_out]
+
+
+def _triple(channel: np.ndarray) -> np.ndarray:
+    return np.dstack([channel] * 3)
+
+
+def sheet(options: argparse.Namespace) -> None:
+    """Draw inputs, results and originals of twenty pictures."""
+    held_out = pairs(options.task, options.data, training.TASKS[options.task].side)
+    held_out = held_out[:: max(1, len(held_out) // COUNT)][:COUNT]
+    cells = [
+        np.concatenate([given[:, :, :3], made, photo], 1)
+        for (given, photo), made in zip(held_out, _made(options.task, held_out), strict=True)
+    ]
+    _write(cells, options.file, 4)
+
+
+def cycle(options: argparse.Namespace) -> None:
+    """Draw pictures of either kind, what they become and what comes back."""
+    there, back = (Translator(f"translate-{name}-compact", "cpu") for name in ("older", "younger"))
+    cells = []
+    for kind, first, second in (("A", there, back), ("B", back, there)):
+        for path in list_pictures(options.data / f"test{kind}")[: COUNT // 2]:
+            picture = decode(path)[:, :, :3]
+            other = first(picture)
+            cells.append(np.concatenate([picture, other, second(other)], 1))
+    _write(cells, options.file, 4)
+
+
+def _write(cells: list[np.ndarray], path: Path, columns: int) -> None:
+    """Write pictures of one size side by side, column after column."""
+    rows = -(-len(cells) // columns)
+    stacks = [np.concatenate(cells[start : start + rows]) for start in range(0, len(cells), rows)]
+    stacks = [np.pad(one, ((0, len(stacks[0]) - len(one)), (0, 8), (0, 0)), constant_values=255) for one in stacks]
+    Image.fromarray(np.concatenate(stacks, 1)[:, :-8]).save(path, quality=88)
+
+
+def strokes(options: argparse.Namespace) -> None:
+    """Print how long a drawing takes to become a picture."""
+    rows = []
+    for name, file in (("translate-edges-compact", "drawing.png"), ("translate-facades-compact", "facade.png")):
+        backend, drawing = Translator(name, "cpu"), decode(EXAMPLES / file)
+        rows.append([name, f"{_seconds(lambda backend=backend, drawing=drawing: backend(drawing)):.3f}"])
+    print(markdown(["Model", "Seconds"], rows))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Return the best of five, after one to warm up."""
+    times = []
+    for _ in range(6):
+        start = perf_counter()
+        work()
+        times.append(perf_counter() - start)
+    return min(times[1:])
+
+
+def main() -> None:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(required=True)
+    for function in (facades, models, sheet, cycle, strokes):
+        action = actions.add_parser(function.__name__)
+        action.set_defaults(run=function)
+        if function is not strokes:
+            action.add_argument("--data", type=Path, required=True)
+        if function is facades:
+            action.add_argument("--trained", type=Path, nargs="+", required=True)
+        if function is models:
+            action.add_argument("--faces", type=Path, required=True)
+            action.add_argument("--facades", type=Path, required=True)
+        if function is sheet:
+            action.add_argument("--task", choices=training.TASKS, required=True)
+        if function in (sheet, cycle):
+            action.add_argument("file", type=Path)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_models.__main__ import main
+from gan_models.images import decode, read_provenance
+from gan_models.images.provenance import fingerprint
+
+
+def run(*arguments):
+    return main([str(argument) for argument in (*arguments, "--device", "cpu")])
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "a.png"
+    Image.effect_noise((48, 32), 40).convert("RGB").save(path)
+    return path
+
+
+def test_a_picture_is_drawn_in_the_style_of_others_and_says_how(tmp_path, photo):
+    style = tmp_path / "style.png"
+    Image.fromarray(np.full((40, 40, 3), (200, 30, 30), np.uint8)).save(style)
+    options = ["--style", style, "--style", photo, "--steps", 4, "--side", 64, "--colours", "luminance"]
+    assert run("stylize", photo, "-o", tmp_path / "b.png", *options) == 0
+    assert decode(tmp_path / "b.png").shape == (43, 64, 3)
+    record = read_provenance(tmp_path / "b.png")
+    assert (record["task"], record["weights"]) == ("style-transfer", "features-compact")
+    assert record["settings"]["colours"] == "luminance"
+    assert record["settings"]["second_style"] == fingerprint(photo)
+    assert record["settings"]["style_layers"].startswith("relu1_1, relu2_1")
+
+
+def test_a_folder_is_drawn_and_what_is_impossible_is_said_in_words(tmp_path, photo, capsys):
+    (tmp_path / "in").mkdir()
+    photo = photo.rename(tmp_path / "in" / "a.png")
+    options = ["--style", photo, "--side", 64]
+    assert run("stylize", tmp_path / "in", "-o", tmp_path / "out", *options, "--steps", 2) == 0
+    assert decode(tmp_path / "out" / "a.png").shape == (43, 64, 3)
+    assert run("stylize", photo, "-o", tmp_path / "b.png", *options, "--steps", 0) == 1
+    assert "1 to 2000 steps" in capsys.readouterr().err
+    assert run("stylize", photo, "-o", tmp_path / "b.png", *options, "--model", "sr-psnr-compact") == 1
+    assert "for super-resolution, not for features" in capsys.readouterr().err
