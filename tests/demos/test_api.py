@@ -34,6 +34,7 @@ def test_endpoints_are_named_typed_and_documented(client):
         "/models",
         "/upscale",
         "/stylize",
+        *("/translate", "/translate_pictures", "/translate_film"),
         *faces,
         *restored,
         *(f"/singan_{task}" for task in tasks),
