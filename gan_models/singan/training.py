@@ -40,6 +40,7 @@ DECAY_AT, DECAY = 0.8, 0.1
 SAMPLED_PIXELS = 3000  # of all pictures of a step: below, more of them cost little
 PENALTY_WEIGHT, RECONSTRUCTION_WEIGHT, NOISE_WEIGHT = 0.1, 10.0, 0.1
 UPSCALING_FACTOR, UPSCALING_WEIGHT = 0.5 ** (1 / 3), 100.0  # for super-resolution
+TINY = 256  # pixels of a scale up to which one thread of a CPU does: no slower, and much faster on a busy machine
 OVERHEAD = 1500  # pixels that take as long as what an iteration does besides
 BANK = 64  # pictures of the scales below
 ACTIVATIONS = 2**25  # of a layer, while those are drawn
@@ -124,7 +125,8 @@ def train(
         while training.scale < len(sizes):
             runtime.check_wanted()
             whole = False
-            with runtime.computing(training.device, SHORT_OF_MEMORY), runtime.uninterrupted():
+            threads = 1 if np.prod(sizes[training.scale]) <= TINY else None
+            with runtime.computing(training.device, SHORT_OF_MEMORY, threads), runtime.uninterrupted():
                 scale, losses = training.scale, training.iterate()
             whole = True
             time.sleep(0.0005)  # so that others who wait for the device get it

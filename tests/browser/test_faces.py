@@ -90,7 +90,9 @@ def test_an_inversion_is_cancelled(inversion):
     run(inversion)
     wait_for_status(inversion, "distance")
     wait(inversion, "button.cancel").click()
-    wait_for_status(inversion, "Cancelled.", seconds=5)
+    WebDriverWait(inversion, 5).until(
+        lambda _: wait_for_status(inversion, "Cancelled", seconds=5) == "Cancelled.", "the status says something else"
+    )
     set_number(inversion, "Steps", 20)
     run(inversion)
     assert "Distance" in wait_for_status(inversion, "one face found")  # the lane is free again

@@ -132,7 +132,6 @@ def test_a_film_plays(page):
     )
 
 
-@pytest.mark.slow
 def test_a_training_is_watched_cancelled_resumed_and_used(page, tmp_path):
     open_tab(page, "Train")
     wait(page, "button.run")
