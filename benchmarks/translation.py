@@ -27,6 +27,7 @@ from gan_models.training import checkpoint
 from gan_models.training.datasets import list_pictures
 from gan_models.training.ema import EMA
 from gan_models.translation import Translator, training
+from gan_models.translation.pairs import TASKS
 from gan_models.translation.translate import dropping
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
@@ -36,7 +37,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 def pairs(task: str, data: Path, side: int) -> list[Pair]:
     """Return inputs and targets of a task from the pictures below `data`."""
-    kind, rng = training.TASKS[task], np.random.default_rng(0)
+    kind, rng = TASKS[task], np.random.default_rng(0)
     return [kind.pair(np.ascontiguousarray(picture), rng) for picture in kind.load(data, side)]
 
 
@@ -79,7 +80,7 @@ def models(options: argparse.Namespace) -> None:
     rows = []
     sets = {"facades": options.facades, "edges": options.faces, "grey": options.data, "masked": options.data}
     for task, data in sets.items():
-        held_out = pairs(task, data, training.TASKS[task].side)
+        held_out = pairs(task, data, TASKS[task].side)
         photos = [photo for _, photo in held_out]
         shown = [np.ascontiguousarray(given[:, :, :3]) for given, _ in held_out]
         rows.append([task, "input; of a hole, Telea's inpainting", *scores(shown, photos)])
@@ -100,7 +101,7 @@ def _triple(channel: np.ndarray) -> np.ndarray:
 
 def sheet(options: argparse.Namespace) -> None:
     """Draw inputs, results and originals of twenty pictures."""
-    held_out = pairs(options.task, options.data, training.TASKS[options.task].side)
+    held_out = pairs(options.task, options.data, TASKS[options.task].side)
     held_out = held_out[:: max(1, len(held_out) // COUNT)][:COUNT]
     cells = [
         np.concatenate([given[:, :, :3], made, photo], 1)
@@ -163,7 +164,7 @@ def main() -> None:
             action.add_argument("--faces", type=Path, required=True)
             action.add_argument("--facades", type=Path, required=True)
         if function is sheet:
-            action.add_argument("--task", choices=training.TASKS, required=True)
+            action.add_argument("--task", choices=TASKS, required=True)
         if function in (sheet, cycle):
             action.add_argument("file", type=Path)
     options = parser.parse_args()

@@ -1,90 +1,22 @@
 """Train pix2pix (Isola et al. 2017) on pairs, and CycleGAN (Zhu et al. 2017) on two sets."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.images.facades import nearest_labels
-from gan_models.images.tensors import to_image, to_tensor
 from gan_models.layers import NLayerDiscriminator, ResnetGenerator
-from gan_models.metrics import psnr
 from gan_models.runtime import Step
-from gan_models.training.datasets import load_pictures, load_squares
 from gan_models.training.paired import CrossEntropy, train_paired
 from gan_models.training.unpaired import CycleGame, train_unpaired
-from gan_models.translation import inputs
 from gan_models.translation.network import HoleFiller, UnetGenerator, patch_discriminator
+from gan_models.translation.pairs import TASKS, Pairs, TwoSets
 
 NGF, NDF = 24, 32
 L1_WEIGHT = 100.0
-HELD_OUT = 16
 CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0  # Zhu et al. 2017, sections 4 and 5.2
-JITTER = 286 / 256  # by which pictures are larger than what is cut from them (section 6.2)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A kind of pairs.
-
-    Attributes:
-        side: Of the pictures, in pixels.
-        input_nc: Channels of the input.
-        load: From a folder and a side to what `pair` takes.
-        pair: From one of these and a random generator to input and target, side×side uint8.
-        batch_size: Pairs in a step.
-    """
-
-    side: int
-    input_nc: int
-    load: Callable[[Path, int], list[np.ndarray]]
-    pair: Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-    batch_size: int
-
-
-def _facades(folder: Path, side: int) -> list[np.ndarray]:
-    """Return photo and labels of each picture, which shows them side by side, as side×side×6."""
-    pairs = []
-    for picture in load_pictures(folder):
-        half = picture.shape[1] // 2
-        photo = cv2.resize(picture[:, :half], (side, side), interpolation=cv2.INTER_AREA)
-        labels = cv2.resize(nearest_labels(picture[:, half:]), (side, side), interpolation=cv2.INTER_NEAREST)
-        pairs.append(np.dstack([photo, labels]))
-    return pairs
-
-
-def _squares(folder: Path, side: int) -> list[np.ndarray]:
-    return list(load_squares(folder, side).transpose(0, 2, 3, 1))
-
-
-def _facade_pair(both: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return both[:, :, 3:], both[:, :, :3]
-
-
-def _edge_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    low = rng.uniform(40, 90)  # drawings have few lines or many, fine ones or broad
-    return inputs.line_drawing(photo, low, rng.uniform(1.5, 3) * low, int(rng.integers(1, 3))), photo
-
-
-def _grey_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return inputs.grey(photo), photo
-
-
-def _hole_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return inputs.masked(photo, inputs.random_mask(len(photo), rng)), photo
-
-
-TASKS = {
-    "facades": Task(256, 3, _facades, _facade_pair, 1),
-    "edges": Task(128, 3, _squares, _edge_pair, 4),
-    "grey": Task(128, 3, _squares, _grey_pair, 4),
-    "masked": Task(128, 4, _squares, _hole_pair, 4),
-}
 GENERATORS = ("unet", "encoder-decoder")
 
 
@@ -216,80 +148,3 @@ def train_cycle(
         seed=seed,
         resume=resume,
     )
-
-
-class TwoSets:
-    """Pictures of two kinds, cut from random places of slightly larger ones and mirrored at random.
-
-    Raises:
-        ValueError: There are too few pictures of a kind.
-    """
-
-    def __init__(self, folder: Path, side: int, seed: int):
-        self.side = side
-        self.sets = [_squares(folder / name, round(side * JITTER)) for name in ("trainA", "trainB")]
-        if min(map(len, self.sets)) <= HELD_OUT:
-            raise ValueError(f"Training takes more than {HELD_OUT} pictures in each of trainA and trainB.")
-        self.held_out = [middle(picture, side) for picture in self.sets[0][:HELD_OUT]]
-        self.sets[0] = self.sets[0][HELD_OUT:]
-        self.rng = np.random.default_rng(seed)
-
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` pictures of either kind, N×3×side×side in [-1, 1]."""
-        cuts = ([cut(pictures, self.side, self.rng) for _ in range(count)] for pictures in self.sets)
-        a, b = (torch.cat([to_tensor(picture) for picture in pictures]) for pictures in cuts)
-        return 2 * a - 1, 2 * b - 1
-
-    @torch.inference_mode()
-    def validate(self, a_to_b: nn.Module, b_to_a: nn.Module) -> float:
-        """Return the mean PSNR in dB of held-out pictures of A that went to B and back."""
-        again = [to_image((b_to_a(a_to_b(2 * to_tensor(picture) - 1)) + 1) / 2) for picture in self.held_out]
-        return float(np.mean([psnr(back, picture) for back, picture in zip(again, self.held_out, strict=True)]))
-
-
-def cut(pictures: list[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a square from a random place of one of `pictures`, mirrored at random."""
-    picture = pictures[rng.integers(len(pictures))]
-    top, left = rng.integers(len(picture) - side + 1, size=2)
-    square = picture[top : top + side, left : left + side]
-    return np.ascontiguousarray(square[:, ::-1] if rng.integers(2) else square)
-
-
-def middle(picture: np.ndarray, side: int) -> np.ndarray:
-    """Return the middle of a square picture."""
-    start = (len(picture) - side) // 2
-    return np.ascontiguousarray(picture[start : start + side, start : start + side])
-
-
-class Pairs:
-    """Pairs of a task, cut from a random place of a slightly larger picture and mirrored at random.
-
-    Raises:
-        ValueError: There are too few pictures.
-    """
-
-    def __init__(self, folder: Path, task: Task, side: int, seed: int):
-        self.task, self.side = task, side
-        loaded = task.load(folder, round(side * JITTER))
-        if len(loaded) <= HELD_OUT:
-            raise ValueError(f"Training takes more than {HELD_OUT} pictures; {folder} has {len(loaded)}.")
-        order = np.random.default_rng(0).permutation(len(loaded))
-        self.pictures = [loaded[index] for index in order[:-HELD_OUT]]
-        rng = np.random.default_rng(1)
-        self.held_out = [task.pair(middle(loaded[index], side), rng) for index in order[-HELD_OUT:]]
-        self.rng = np.random.default_rng(seed)
-
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` inputs and targets, N×C×side×side in [-1, 1]."""
-        pairs = [self.task.pair(cut(self.pictures, self.side, self.rng), self.rng) for _ in range(count)]
-        given, photos = (torch.cat([to_tensor(part) for part in parts]) for parts in zip(*pairs, strict=True))
-        return 2 * given - 1, 2 * photos - 1
-
-    @torch.inference_mode()
-    def validate(self, network: nn.Module) -> float:
-        """Return the mean PSNR in dB on the held-out pictures."""
-        values = []
-        for given, photo in self.held_out:
-            made = network(2 * to_tensor(given) - 1)
-            values.append(psnr(to_image((made + 1) / 2), photo))
-        return float(np.mean(values))

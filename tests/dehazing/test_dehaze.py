@@ -115,13 +115,13 @@ def test_nothing_trails_behind_what_moves(photo):
 
 def test_the_dark_channel_prior_clears_what_it_is_made_for(photo):
     came = hazy(photo)
-    assert psnr(Dehazer("dark-channel")(came), photo) > psnr(came, photo) + 2
+    assert psnr(Dehazer("dark-channel")(came), photo) > psnr(came, photo) + 3
 
 
 @pytest.mark.parametrize("name", COMPACT)
 def test_compact_weights_clear_synthetic_haze(name, photo):
     came = hazy(photo)
-    assert psnr(Dehazer(name, "cpu")(came), photo) > psnr(came, photo) + 2
+    assert psnr(Dehazer(name, "cpu")(came), photo) > psnr(came, photo) + 3
 
 
 @pytest.mark.parametrize("name", COMPACT)

@@ -1,8 +1,13 @@
 from pathlib import Path
 from threading import Thread
 
-from demos.components import messages, runs
+import numpy as np
+import pytest
+from PIL import Image
+
+from demos.components import masks, messages, runs
 from demos.components.files import Files
+from gan_models.images import decode
 from gan_models.runtime import Step
 
 
@@ -53,3 +58,32 @@ def test_the_time_left_counts_down(monkeypatch):
 def test_a_status_that_was_done_stays():
     assert "Cancelled" in runs._cancelled(messages.progress_bar(1, 2, "half"))
     assert "Cancelled" not in str(runs._cancelled(messages.note("Ready.")))
+
+
+# --- Masks
+
+
+@pytest.mark.parametrize("size", [(3000, 1500), (300, 150), (101, 67)])
+def test_what_was_drawn_becomes_a_mask_of_the_photos_size(tmp_path, size):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", size, "grey").save(photo)
+    canvas = masks.show(str(photo))[0].canvas_size
+    assert max(canvas) == masks.CANVAS
+    layers = np.zeros((2, canvas[1], canvas[0], 4), np.uint8)
+    layers[0, : canvas[1] // 2, : canvas[0] // 2] = 255  # a stroke over the upper left quarter
+    layers[1, -canvas[1] // 4 :, :, :3] = 255  # coloured and transparent: nothing was drawn there
+    mask = decode(masks.marked({"layers": list(layers)}, str(photo)))[:, :, 0]
+    assert mask.shape == size[::-1]
+    assert set(np.unique(mask)) == {0, 255}
+    wanted = np.zeros_like(mask, bool)
+    wanted[: size[1] // 2, : size[0] // 2] = True
+    assert np.mean((mask > 0) != wanted) < 0.02
+
+
+def test_a_canvas_without_a_stroke_gives_no_mask(tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (60, 40), "grey").save(photo)
+    assert masks.marked(None, str(photo)) is None
+    assert masks.marked({"layers": []}, str(photo)) is None
+    assert masks.marked({"layers": [np.zeros((40, 60, 4), np.uint8)]}, str(photo)) is None
+    assert masks.marked({"layers": [np.full((40, 60, 4), 255, np.uint8)]}, None) is None

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_models.translation import pairs
+
+
+@pytest.fixture
+def facades(tmp_path):
+    """Photos beside labels: a window in each."""
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for index in range(4):
+        picture = np.zeros((64, 128, 3), np.uint8)
+        picture[:, :64] = 40 * index
+        picture[:, 64:] = (10, 60, 250)
+        picture[20:40, 84:104] = (5, 120, 250)
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+def test_labels_are_the_right_half_and_lie_on_the_photo(facades):
+    source = pairs.Pairs(facades, pairs.TASKS["facades"], 64, 0)
+    labels, photos = source.batch(3)
+    assert labels.shape == photos.shape == (3, 3, 64, 64)
+    assert labels.unique().tolist() == pytest.approx(
+        sorted({value / 127.5 - 1 for value in (0, 13, 61, 117, 251, 255)})
+    )
+    assert (photos.std((1, 2, 3)) < 0.02).all()
+
+
+@pytest.mark.parametrize(("task", "channels"), [("edges", 3), ("grey", 3), ("masked", 4)])
+def test_photos_are_their_own_targets(photos, task, channels):
+    given, wanted = pairs.Pairs(photos, pairs.TASKS[task], 64, 0).batch(2)
+    assert given.shape == (2, channels, 64, 64)
+    assert wanted.shape == (2, 3, 64, 64)
+    assert -1 <= given.min() <= given.max() <= 1
+    if task == "edges":
+        assert set(given.unique().tolist()) <= {-1.0, 1.0}
+    if task == "grey":
+        lightness = (wanted * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1)
+        assert (given - lightness[:, None]).abs().max() < 0.02
+    if task == "masked":
+        outside = given[:, 3] < 0
+        assert outside.any()
+        assert (~outside).any()
+        for channel in range(3):
+            assert torch.equal(given[:, channel][outside], wanted[:, channel][outside])
+
+
+def test_two_sets_never_mix(two_sets, monkeypatch):
+    monkeypatch.setattr(
+        pairs,
+        "_squares",
+        lambda folder, side: [np.full((side, side, 3), 255 * (folder.name == "trainB"), np.uint8)] * 3,
+    )
+    a, b = pairs.TwoSets(two_sets, 32, 0).batch(5)
+    assert a.shape == b.shape == (5, 3, 32, 32)
+    assert (a == -1).all()
+    assert (b == 1).all()
+
+
+def test_validation_goes_there_and_back(two_sets):
+    source = pairs.TwoSets(two_sets, 32, 0)
+    assert source.validate(lambda x: -x, lambda x: -x) == float("inf")
+    assert source.validate(lambda x: -x, lambda x: x) < 30
