@@ -1,7 +1,12 @@
-"""Measure style transfer: time to a given loss, and memory; and draw what its choices do.
+"""Measure style transfer: time to a given loss, memory, learned styles; and draw what its choices do.
 
 python -m benchmarks.style_transfer speed         seconds to the loss that a plain loop reaches, and peak memory
+python -m benchmarks.style_transfer megapixel     seconds and memory of a megapixel in each learned style
+python -m benchmarks.style_transfer learned --photos FOLDER --styles FOLDER
+                                                  how near learned styles come
+python -m benchmarks.style_transfer sheet FILE    the examples in each learned style
 python -m benchmarks.style_transfer choices FILE  the seed's experiments: layers, content weights, colour offsets
+python -m benchmarks.style_transfer pairs --photos FOLDER --styles FOLDER FILE    twenty pairs by the optimisation
 
 The plain loop is the published algorithm: from the content, at full size, all in float32, by L-BFGS (Gatys et al.
 2016) or by Adam, with the same features and the same losses.
@@ -18,17 +23,30 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.measuring import in_own_process, markdown, resident_mebibytes
+from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, resident_mebibytes
+from gan_models.checkpoints import registry
 from gan_models.images import decode
 from gan_models.images.tensors import to_tensor
 from gan_models.style_transfer import Stylizer
-from gan_models.style_transfer.losses import CONTENT_LAYER, STYLE_LAYERS
+from gan_models.style_transfer.fast import FastStyle
+from gan_models.style_transfer.losses import CONTENT_LAYER, STYLE_LAYERS, content_loss, grams, style_loss
 from gan_models.style_transfer.stylize import LEARNING_RATE, Task, resized
+from gan_models.style_transfer.training import STYLE_SIDE, scaled
+from gan_models.training.datasets import list_pictures
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CONTENT, STYLE = EXAMPLES / "style-transfer" / "astronaut.jpg", EXAMPLES / "styles" / "mosaic.jpg"
 WEIGHTS = {"content": 2.5e-8, "style": 1e-6, "variation": 1e-6}
 STEPS = 150
+LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
+SIDE = 256  # of the photos that learned styles and pairs are drawn from
+APART, SHOWN, PAIRED = 4, 4, 5  # every fourth picture of a folder; four photos and five styles make twenty pairs
+STYLES = {
+    "style-starry-night": "starry_night.jpg",
+    "style-great-wave": "wave.jpg",
+    "style-scream": "the_scream.jpg",
+    "style-composition-vii": "composition_vii.jpg",
+}
 CELL, GAP, CAPTION = 240, 6, 24
 
 
@@ -48,7 +66,7 @@ def plain(task: Task, content: np.ndarray, optimizer: str) -> Iterator[float]:
         return loss
 
     for _ in range(STEPS):
-        yield float(descent.step(total))
+        yield descent.step(total).item()
 
 
 def loss_of(task: Task) -> torch.Tensor:
@@ -60,8 +78,7 @@ def reach(side: int, optimizer: str) -> tuple[float, float, float, float]:
     """Return the plain loop's loss and seconds, and ours to the same loss in seconds; then our last loss."""
     backend, content, style = Stylizer("features-compact", "cpu"), decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
     shown = resized(content, side)
-    layers = (*STYLE_LAYERS, CONTENT_LAYER)
-    task = Task(backend, shown, [resized(style, side)], WEIGHTS, layers)
+    task = Task(backend, shown, [resized(style, side)], WEIGHTS, LAYERS)
     for _ in zip(range(2), plain(task, shown, optimizer), strict=False):
         pass  # warms up
     start = perf_counter()
@@ -71,9 +88,7 @@ def reach(side: int, optimizer: str) -> tuple[float, float, float, float]:
     for step in backend.steps(content, [style], steps=STEPS, side=side, optimizer=optimizer):
         ours += perf_counter() - start
         if step.preview.shape == shown.shape:
-            task.picture = to_tensor(step.preview)
-            with torch.no_grad():
-                loss = float(loss_of(task))
+            loss = sum(step.losses.values())
             if loss <= wanted and reached is None:
                 reached = ours
         start = perf_counter()
@@ -99,6 +114,61 @@ def peak(side: int) -> float:
     idle = resident_mebibytes("VmRSS")
     backend(content, [style], steps=10, side=side)
     return resident_mebibytes("VmHWM") - idle
+
+
+def megapixel() -> None:
+    """Print what a megapixel takes."""
+    names = [model.name for model in registry.models("fast-style") if model.embedded]
+    size = (1000, 1000)
+    found = {name: in_own_process(cost, partial(FastStyle, name, "cpu"), size, 2) for name in names}
+    print(markdown(COSTS, [cost_cells(size, name, one, found[names[0]]) for name, one in found.items()]))
+
+
+@torch.inference_mode()
+def terms(backend: Stylizer, drawn: np.ndarray, photo: np.ndarray, style: np.ndarray) -> tuple[float, float]:
+    """Return the losses of the style and of the content, unweighted, at the size of `drawn`."""
+    found, kept = (backend.features(to_tensor(picture), LAYERS) for picture in (drawn, photo))
+    wanted = grams(backend.features, to_tensor(style))
+    return (
+        float(style_loss(found, wanted)),
+        float(content_loss(found[CONTENT_LAYER], kept[CONTENT_LAYER])),
+    )
+
+
+def learned(photos: Path, styles: Path) -> None:
+    """Print the losses of test photos as they are and in each learned style."""
+    backend, rows = Stylizer("features-compact", "cpu"), []
+    pictures = [resized(decode(path)[:, :, :3], SIDE) for path in list_pictures(photos)[::APART]]
+    for name, file in STYLES.items():
+        style, network = scaled(decode(styles / file)[:, :, :3], STYLE_SIDE), FastStyle(name, "cpu")
+        for method, drawn in (("photo", pictures), ("network", [network(photo) for photo in pictures])):
+            values = np.mean([terms(backend, *both, style) for both in zip(drawn, pictures, strict=True)], 0)
+            rows.append([name, method, *(f"{value:.3f}" for value in values)])
+    print(markdown(["Style", f"{len(pictures)} photos", "Style loss", "Content loss"], rows))
+
+
+def sheet(file: Path) -> None:
+    """Draw the examples in each learned style."""
+    pictures = [decode(path)[:, :, :3] for path in sorted(CONTENT.parent.iterdir())]
+    grid(file, [pictures, *([FastStyle(name, "cpu")(picture) for picture in pictures] for name in STYLES)])
+
+
+def pairs(photos: Path, styles: Path, file: Path) -> None:
+    """Draw four photos in five styles by the optimisation."""
+    backend = Stylizer("features-compact", "cpu")
+    pictures = [resized(decode(path)[:, :, :3], SIDE) for path in list_pictures(photos)[::APART][:SHOWN]]
+    rows = [pictures]
+    for path in list_pictures(styles)[::APART][:PAIRED]:
+        style = decode(path)[:, :, :3]
+        rows.append([backend(picture, [style], steps=STEPS, side=SIDE) for picture in pictures])
+    grid(file, rows)
+
+
+def grid(file: Path, rows: list[list[np.ndarray]]) -> None:
+    """Write rows of pictures, each cut to a square."""
+    squares = [[picture[: min(picture.shape[:2]), : min(picture.shape[:2])] for picture in row] for row in rows]
+    cells = [[cv2.resize(square, (CELL, CELL), interpolation=cv2.INTER_AREA) for square in row] for row in squares]
+    Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in cells])).save(file, quality=88)
 
 
 def choices(path: Path) -> None:
@@ -136,12 +206,26 @@ def choices(path: Path) -> None:
     sheet.save(path, quality=90)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(required=True)
     actions.add_parser("speed").set_defaults(run=lambda options: speed())
-    figure = actions.add_parser("choices")
-    figure.add_argument("file", type=Path)
-    figure.set_defaults(run=lambda options: choices(options.file))
+    actions.add_parser("megapixel").set_defaults(run=lambda options: megapixel())
+    for function in (choices, sheet):
+        figure = actions.add_parser(function.__name__)
+        figure.add_argument("file", type=Path)
+        figure.set_defaults(run=lambda options, function=function: function(options.file))
+    drawn = {"learned": actions.add_parser("learned"), "pairs": actions.add_parser("pairs")}
+    for action in drawn.values():
+        action.add_argument("--photos", type=Path, required=True)
+        action.add_argument("--styles", type=Path, required=True)
+    drawn["learned"].set_defaults(run=lambda options: learned(options.photos, options.styles))
+    drawn["pairs"].add_argument("file", type=Path)
+    drawn["pairs"].set_defaults(run=lambda options: pairs(options.photos, options.styles, options.file))
     options = parser.parse_args()
     options.run(options)
+
+
+if __name__ == "__main__":
+    main()

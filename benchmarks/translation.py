@@ -44,7 +44,7 @@ def pairs(task: str, data: Path, side: int) -> list[Pair]:
 def network_of(folder: Path) -> tuple[torch.nn.Module, int]:
     """Return the averaged generator of a training called TASK-GENERATOR-PATCH-SIDE, and the side."""
     task, generator, _, side = folder.name.rsplit("-", 3)
-    network = training.network(task, {"unet": "unet", "plain": "encoder-decoder"}[generator], int(side))
+    network = training.network(task, {"unet": "unet", "plain": "encoder-decoder"}[generator])
     ema = EMA(network)
     checkpoint.load(folder / "checkpoint.pt", {"ema": ema})
     return ema.network, int(side)

@@ -102,6 +102,7 @@ class Restorer:
         controls: Callable[[], dict[str, gr.components.Component]],
         further: Callable[[ui.Picture], list[gr.components.Component]] = lambda image: [],
         suits: dict[str, str] | None = None,
+        examples: str | None = None,
     ) -> ui.Ports:
         """Lay out the tab inside the Blocks that is being built.
 
@@ -112,6 +113,7 @@ class Restorer:
             controls: Adds the controls, and returns them by their parameters' names, in their order.
             further: Adds what only the function for a single picture takes, after these.
             suits: The model that suits each example, by the name of its file.
+            examples: The folder of these, if it isn't named after the task.
         """
         one, several, film = functions
         gr.Markdown(sentence, elem_classes="lead")
@@ -121,7 +123,9 @@ class Restorer:
                 settings = controls()
                 with gr.Tabs() as tabs:
                     with gr.Tab("Picture", id="picture") as first:
-                        image = ui.picture(label, self.task, (model, suits) if suits else None)
+                        image = ui.picture(
+                            label, examples or self.task, (model, suits) if suits else None, name=self.task
+                        )
                         more = further(image)
                         start = gr.Row()
                     with gr.Tab("Several") as second:

@@ -2,11 +2,13 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
 from demos import components as ui
+from demos import learned_styles
 from demos.gpu import SEARCH, on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
 from gan_models.images.provenance import fingerprint, write_png
@@ -39,6 +41,7 @@ def stylize(
     blue: float = 0,
     seed: int = 0,
     region: str | None = None,
+    begun: str | None = None,
 ) -> Iterator[tuple]:
     """Draw a picture in the style of another one (Gatys et al. 2016): the picture itself is optimised.
 
@@ -62,6 +65,7 @@ def stylize(
         blue: The same for blue.
         seed: Of the noise that the picture may begin as.
         region: Of the content's size, white where the first style goes; the second one, if any, goes elsewhere.
+        begun: What an earlier run came to, to go on from there whatever `start` says.
 
     Returns:
         The picture, a PNG; the curves of the losses; snapshots; a film of the way; then content beside result.
@@ -74,10 +78,11 @@ def stylize(
         **{"side": side, "start": start, "optimizer": optimizer, "colours": colours, "seed": seed},
         "content_layer": content_layer,
     }
-    inside = bright(decode(region)) if region else None
+    inside, came = bright(decode(region)) if region else None, flatten(decode(begun)) if begun else None
     layers = [name.strip() for name in style_layers.split(",") if name.strip()]
     record = {"task": TASK, "model": model, "style_layers": style_layers, "red": red, "green": green, "blue": blue}
     record |= {"style": fingerprint(style), "second_style": fingerprint(second_style), "region": fingerprint(region)}
+    record |= {"begun": fingerprint(begun)}
     folder = Path(tempfile.mkdtemp(dir=ui.cache_folder()))
     left = ui.view(picture, folder / "before.webp")
     curves = ui.Curves()
@@ -92,6 +97,7 @@ def stylize(
         film, every = ui.new_file(f"{TASK}.mp4"), max(2, steps // 24 * 2)
         with open_video(film, fps=6, **record, **settings) as video:
             options = {**settings, "style_layers": layers, "offsets": (red, green, blue), "region": inside}
+            options |= {"begun": came}
             for step in backend.steps(picture, styles, **options):
                 if step.result is None and step.index % every == 0:
                     video.write(resized(step.preview, side))
@@ -119,6 +125,15 @@ def stylize(
 
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
+    with gr.Tabs() as tabs:
+        with gr.Tab("Any style", id="any"):
+            ports = _build_any()
+        with gr.Tab("Learned styles"):
+            learned = learned_styles.build()
+    return replace(ports, outputs=(*ports.outputs, *learned.outputs), inside=((tabs, "any"),))
+
+
+def _build_any() -> ui.Ports:
     sentence = "Draws a picture in the style of any other, by optimising it: a minute on a laptop."
     with ui.two_columns(sentence) as (inputs, outputs):
         with outputs:
@@ -136,6 +151,8 @@ def build() -> ui.Ports:
             snapshots = ui.pictures_grid("On the way", columns=4)
             film = gr.Video(label="The way there", interactive=False, autoplay=True, loop=True, height=260)
             row = gr.Row(elem_classes="send-row")
+            with row:
+                further = gr.Button("Go on from here", size="sm")
             shown = (file, curves, snapshots, film, slider)
             result = ui.Outputs(shown, status, ui.settings_panel(), sent=file, send_row=row)
         with inputs:
@@ -175,8 +192,9 @@ def build() -> ui.Ports:
                     gr.Slider(-255, 255, 0, step=1, label=f"Offset of {name}") for name in ("red", "green", "blue")
                 ]
                 seed = ui.seed()
+            begun = ui.upload("Go on from this, not from the beginning", "begun", visible=False)
             arguments = [content, style, model, steps, content_weight, style_weight, tv_weight, side, second, start]
-            arguments += [optimizer, colours, content_layer, layers, *offsets, seed, region]
+            arguments += [optimizer, colours, content_layer, layers, *offsets, seed, region, begun]
             controls = {
                 "model": model,
                 "steps": steps,
@@ -193,5 +211,12 @@ def build() -> ui.Ports:
             controls |= {"content_layer": content_layer, "style_layers": layers, "seed": seed}
             controls |= dict(zip(("red", "green", "blue"), offsets, strict=True))
             ui.restore_settings(content, TASK, controls)
+            further.click(_come_so_far, slider, begun, queue=False, **ui.PRIVATE)
+            content.change(lambda: gr.update(value=None, visible=False), None, begun, queue=False, **ui.PRIVATE)
             ui.run(stylize, inputs=arguments, outputs=result, api_name="stylize", lane=SEARCH)
     return ui.Ports(model, content, (result,))
+
+
+def _come_so_far(pair: tuple[str | None, str | None] | None) -> dict:
+    """Show what a run came to, even one that was cancelled, as what the next one goes on from."""
+    return gr.update(value=pair[1], visible=True) if pair and pair[1] else gr.skip()

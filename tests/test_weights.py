@@ -79,6 +79,8 @@ def trainer(model):
         return "singan train"
     if model.task == "translation":
         return f"train pix2pix --task {model.name.split('-')[1]}"
+    if model.task == "fast-style":
+        return "train fast-style"
     families = {
         "faces-compact": "stylegan2",
         "faces-compact-boundaries": "face-boundaries",

@@ -82,7 +82,7 @@ def seed() -> Seed:
     return Seed(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
 
 
-def upload(label: str, elem_class: str) -> Picture:
+def upload(label: str, elem_class: str, *, visible: bool = True) -> Picture:
     """Add a small place to drop a picture on."""
     return Picture(
         label=label,
@@ -92,6 +92,7 @@ def upload(label: str, elem_class: str) -> Picture:
         height=140,
         buttons=[],
         elem_classes=elem_class,
+        visible=visible,
     )
 
 
@@ -101,11 +102,15 @@ def film(label: str) -> Film:
 
 
 def picture(
-    label: str, examples: str, along: tuple[gr.components.Component, dict[str, str]] | None = None
+    label: str,
+    examples: str,
+    along: tuple[gr.components.Component, dict[str, str]] | None = None,
+    name: str | None = None,
 ) -> Picture:
     """Add a picture input (upload, drop, paste or camera) over the pictures of `examples/{examples}/` to click.
 
-    With `along`, a click sets another component too: to the value for the picture's name.
+    With `along`, a click sets another component too: to the value for the picture's name. In the page the examples
+    are called `name`, or as their folder.
     """
     source = Picture(
         label=label,
@@ -125,7 +130,7 @@ def picture(
         label="Examples",
         cache_examples=False,
         api_visibility="private",
-        elem_id=f"examples-{examples}",
+        elem_id=f"examples-{name or examples}",
     )
     return source
 

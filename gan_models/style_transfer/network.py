@@ -46,15 +46,12 @@ class TransformerNet(nn.Module):
     Args:
         channels: After the first convolution and after each halving; (32, 64, 128) as published.
         blocks: Residual blocks; 5 as published.
-        residual: Add what is drawn to the picture itself, and begin with nothing: then the content is there from the
-            first step of a training, which is shorter for it. Published networks have no such path.
     """
 
     STRIDE = 4
 
-    def __init__(self, channels: tuple[int, int, int] = (32, 64, 128), blocks: int = 5, residual: bool = False):
+    def __init__(self, channels: tuple[int, int, int] = (32, 64, 128), blocks: int = 5):
         super().__init__()
-        self.residual = residual
         first, second, third = channels
         self.conv1, self.in1 = ConvLayer(3, first, 9), nn.InstanceNorm2d(first, affine=True)
         self.conv2, self.in2 = ConvLayer(first, second, 3, stride=2), nn.InstanceNorm2d(second, affine=True)
@@ -65,9 +62,6 @@ class TransformerNet(nn.Module):
         self.deconv1, self.in4 = ConvLayer(third, second, 3, upsample=2), nn.InstanceNorm2d(second, affine=True)
         self.deconv2, self.in5 = ConvLayer(second, first, 3, upsample=2), nn.InstanceNorm2d(first, affine=True)
         self.deconv3 = ConvLayer(first, 3, 9)
-        if residual:
-            nn.init.zeros_(self.deconv3.conv2d.weight)
-            nn.init.zeros_(self.deconv3.conv2d.bias)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return N×3×H×W pictures in about [0, 1] of such pictures; H and W must be multiples of 4."""
@@ -78,8 +72,7 @@ class TransformerNet(nn.Module):
             x = getattr(self, f"res{index}")(x)
         x = F.relu(self.in4(self.deconv1(x)))
         x = F.relu(self.in5(self.deconv2(x)))
-        drawn = self.deconv3(x) / LEVELS
-        return pictures + drawn if self.residual else drawn
+        return self.deconv3(x) / LEVELS
 
 
 def without_statistics(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -77,6 +77,7 @@ class Stylizer(runtime.Backend):
         offsets: Sequence[float] = (0, 0, 0),
         seed: int = 0,
         region: np.ndarray | None = None,
+        begun: np.ndarray | None = None,
     ) -> Iterator[Step]:
         """Draw `content` in the mean style of `styles`, all H×W×3 uint8 of any sizes.
 
@@ -101,6 +102,8 @@ class Stylizer(runtime.Backend):
             seed: Of the noise.
             region: H×W bool of the content's size: where the first style goes. The others go elsewhere; without any,
                 only the content counts there.
+            begun: H×W×3 uint8, what an earlier run came to: then this one goes on from there, at full size, whatever
+                `start` says.
 
         Raises:
             ValueError: An option is out of range, there is no such layer, or the region is of another size, empty or
@@ -117,44 +120,44 @@ class Stylizer(runtime.Backend):
             raise ValueError(f"Layers are named {', '.join(self.features.layers)}; at least one is of the style.")
         if region is not None and (region.shape != content.shape[:2] or region.all() or not region.any()):
             raise ValueError("The region must have the picture's size, and be neither empty nor all of it.")
+        if colours == "histogram":
+            styles = [recoloured(style, content) for style in styles]
+        first = first_picture(content, styles[0], start, seed) if begun is None else begun
+        small = round(side * COARSE_SIDE)
+        coarse = round(COARSE_STEPS * steps) if begun is None and small >= SIDES[0] else 0
+        stages = [(small, coarse)] * bool(coarse) + [(side, steps - coarse)]
         return self._steps(
-            content, styles, steps, weights, side, start, optimizer, colours, layers, np.array(offsets), seed, region
+            content, styles, first, stages, weights, optimizer, colours, layers, np.array(offsets), region
         )
 
     def _steps(
         self,
         content: np.ndarray,
         styles: Sequence[np.ndarray],
-        steps: int,
+        drawn: np.ndarray,
+        stages: list[tuple[int, int]],
         weights: dict[str, float],
-        side: int,
-        start: str,
         optimizer: str,
         colours: str,
         layers: tuple[str, ...],
         offsets: np.ndarray,
-        seed: int,
         region: np.ndarray | None,
     ) -> Iterator[Step]:
-        if colours == "histogram":
-            styles = [recoloured(style, content) for style in styles]
-        coarse = round(COARSE_STEPS * steps) if side * COARSE_SIDE >= SIDES[0] else 0
-        stages = [(round(side * COARSE_SIDE), coarse)] * bool(coarse) + [(side, steps - coarse)]
-        drawn, done, losses = begun(content, styles[0], start, seed), 0, {}
-        for length, count in stages:
-            shown = resized(content, length)
+        done, total, losses = 0, sum(count for _, count in stages), {}
+        for side, count in stages:
+            shown = resized(content, side)
             with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
-                task = Task(self, shown, [resized(style, length) for style in styles], weights, layers, region)
+                task = Task(self, shown, [resized(style, side) for style in styles], weights, layers, region)
                 picture = task.begin(cv2.resize(drawn, shown.shape[1::-1], interpolation=cv2.INTER_CUBIC), optimizer)
             for _ in range(count):
                 with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
                     losses = task.step()
                 done += 1
                 if done % REPORT_EVERY == 0:
-                    yield Step(done, steps, preview=finished(picture, shown, colours, offsets), losses=losses)
+                    yield Step(done, total, preview=finished(picture, shown, colours, offsets), losses=losses)
             drawn = to_image(picture)
         result = finished(picture, shown, colours, offsets)
-        yield Step(steps, steps, preview=result, losses=losses, result=result)
+        yield Step(total, total, preview=result, losses=losses, result=result)
 
 
 class Task:
@@ -225,7 +228,7 @@ class Task:
         return self.features(picture.contiguous(memory_format=torch.channels_last), tuple(dict.fromkeys(self.layers)))
 
 
-def begun(content: np.ndarray, style: np.ndarray, start: str, seed: int) -> np.ndarray:
+def first_picture(content: np.ndarray, style: np.ndarray, start: str, seed: int) -> np.ndarray:
     """Return the first picture, of the content's size."""
     if start == "noise":
         return np.random.default_rng(seed).integers(0, 256, content.shape, np.uint8)

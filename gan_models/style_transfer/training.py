@@ -20,15 +20,15 @@ from gan_models.style_transfer.losses import (
     style_loss,
     total_variation,
 )
-from gan_models.style_transfer.network import TransformerNet
+from gan_models.style_transfer.network import LEVELS, TransformerNet
 from gan_models.training import checkpoint
 from gan_models.training.datasets import load_squares
 from gan_models.training.ema import EMA
 
 CHANNELS, BLOCKS = (16, 32, 64), 4
-STYLE_SIDE = 256  # pixels of the style's shorter side
+STYLE_SIDE = 512  # pixels of the style's shorter side
 SIDE, LOADED = 128, 192  # pixels of patches, and of the squares that they are cut from
-CONTENT_WEIGHT, STYLE_WEIGHT, SMOOTHNESS_WEIGHT = 0.25, 1.0, 2.0
+CONTENT_WEIGHT, STYLE_WEIGHT, SMOOTHNESS_WEIGHT = 0.15, 1.0, 2.0
 LEARNING_RATE = 2e-3
 SHEET = 6
 
@@ -40,8 +40,8 @@ def train(
     *,
     start: Path | None = None,
     resume: bool = False,
-    steps: int = 1500,
-    batch_size: int = 4,
+    steps: int = 6000,
+    batch_size: int = 2,
     seed: int = 0,
 ) -> Iterator[Step]:
     """Train on the photos below `data` for the picture `style`; leave `style.safetensors` in `out`.
@@ -66,10 +66,14 @@ def train(
     features = checkpoints.load("features-compact", str(device)).to(memory_format=torch.channels_last)
     wanted = grams(features, to_tensor(scaled(flatten(decode(style)), STYLE_SIDE)).to(device))
     squares = torch.from_numpy(load_squares(data, LOADED))
-    network = TransformerNet(CHANNELS, BLOCKS, residual=True).to(device, memory_format=torch.channels_last)
+    network = untrained().to(device, memory_format=torch.channels_last)
     ema = EMA(network, 0.99)
-    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.1)
+    last = [*network.deconv3.parameters()]
+    others = [parameter for name, parameter in network.named_parameters() if not name.startswith("deconv3.")]
+    # The last layer draws in levels of 255: at the others' rate it would take that many times as long to learn.
+    rates = [LEARNING_RATE, LEVELS * LEARNING_RATE]
+    optimizer = torch.optim.Adam([{"params": others}, {"params": last}], lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
     parts = {"network": network, "ema": ema, "optimizer": optimizer, "schedule": schedule}
     if start is not None:
         checkpoint.load(start / "checkpoint.pt", {"network": network})
@@ -103,6 +107,15 @@ def train(
             yield Step(step, steps, preview=picture, message=f"{step * batch_size} patches")
     save_half(ema.network.state_dict(), out / "style.safetensors", {"patches": str(step * batch_size)})
     yield Step(steps, steps, message="done", result=ema.network)
+
+
+def untrained() -> TransformerNet:
+    """Return a network of the embedded styles' size, whose first pictures are about a middle grey."""
+    network = TransformerNet(CHANNELS, BLOCKS)
+    with torch.no_grad():
+        network.deconv3.conv2d.weight.mul_(LEVELS / 4)
+        network.deconv3.conv2d.bias.fill_(LEVELS / 2)
+    return network
 
 
 def scaled(picture: np.ndarray, side: int) -> np.ndarray:

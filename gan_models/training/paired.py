@@ -32,6 +32,8 @@ class Pairs(Protocol):
 class Conditional:
     """The conditional least-squares game of CANDY: the discriminator sees pairs."""
 
+    bfloat16 = True  # bears it
+
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
 
@@ -61,6 +63,8 @@ class CrossEntropy(Conditional):
 
 class Wasserstein:
     """The game of DeblurGAN: a critic of single pictures with a gradient penalty (Gulrajani et al. 2017)."""
+
+    bfloat16 = False  # which its penalty, a second derivative, does not bear
 
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
@@ -94,7 +98,7 @@ def train_paired(
     """Train `network`; leave the running average of its weights as `name`.safetensors in `out`.
 
     Yields a `Step` every 20 iterations; the last one's result is the validation PSNR in dB. The rate falls along a
-    cosine. On a CPU the generator and the losses on features run in bfloat16.
+    cosine. On a CPU all but the gradient penalty's game runs in bfloat16.
 
     Args:
         name: Of the file.
@@ -139,7 +143,8 @@ def train_paired(
         optimizer.step()
         ema.update(network)
         if playing:
-            d_loss = game.discriminator_loss(damaged, made.detach().float(), original)
+            with torch.autocast("cpu", torch.bfloat16, enabled=game.bfloat16):
+                d_loss = game.discriminator_loss(damaged, made.detach().float(), original)
             d_optimizer.zero_grad()
             d_loss.backward()
             d_optimizer.step()

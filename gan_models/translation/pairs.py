@@ -71,7 +71,7 @@ def _hole_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 
 
 TASKS = {
-    "facades": Task(256, 3, _facades, _facade_pair, 1),
+    "facades": Task(256, 3, _facades, _facade_pair, 4),
     "edges": Task(128, 3, _squares, _edge_pair, 4),
     "grey": Task(128, 3, _squares, _grey_pair, 4),
     "masked": Task(128, 4, _squares, _hole_pair, 4),

@@ -14,35 +14,32 @@ from gan_models.training.unpaired import CycleGame, train_unpaired
 from gan_models.translation.network import HoleFiller, UnetGenerator, patch_discriminator
 from gan_models.translation.pairs import TASKS, Pairs, TwoSets
 
-NGF, NDF = 24, 32
+NGF, NDF, DOWNS = 24, 32, 6
 L1_WEIGHT = 100.0
 CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0  # Zhu et al. 2017, sections 4 and 5.2
 GENERATORS = ("unet", "encoder-decoder")
 
 
-def network(task: str, generator: str = "unet", side: int | None = None) -> UnetGenerator:
-    """Return an untrained generator whose bottleneck sees a square of two pixels a side.
+def network(task: str, generator: str = "unet") -> UnetGenerator:
+    """Return an untrained generator.
 
     Raises:
-        ValueError: There is no such task or generator, or no network for such a side.
+        ValueError: There is no such task or generator.
     """
     if task not in TASKS:
         raise ValueError(f"The task must be one of {', '.join(TASKS)}, not “{task}”.")
     if generator not in GENERATORS:
         raise ValueError(f"The generator must be one of {', '.join(GENERATORS)}, not “{generator}”.")
-    side = side or TASKS[task].side
-    if side < 64 or side & (side - 1):
-        raise ValueError(f"The side must be a power of two and at least 64 pixels, not {side}.")
-    downs = side.bit_length() - 2
     kind = HoleFiller if task == "masked" else UnetGenerator
-    return kind(TASKS[task].input_nc, 3, downs, NGF, "instance", skips=generator == "unet").apply(_begin)
+    return kind(TASKS[task].input_nc, 3, DOWNS, NGF, "batch", skips=generator == "unet").apply(_begin)
 
 
 def _begin(module: nn.Module) -> None:
     """Draw the weights that training begins with (section 6.2)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0, 0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def train(
@@ -78,13 +75,15 @@ def train(
         ValueError: There is no such task, generator or patch, or there are too few pictures.
     """
     torch.manual_seed(seed)
-    made = network(task, generator, side)
-    kind = TASKS[task]
+    made, kind = network(task, generator), TASKS[task]
+    side = side or kind.side
+    if side % made.multiple:
+        raise ValueError(f"The side must be a multiple of {made.multiple} pixels, not {side}.")
     judge = patch_discriminator(patch, kind.input_nc + 3, NDF, "instance").apply(_begin) if patch else None
     yield from train_paired(
         f"translate-{task}-compact",
         out,
-        lambda seed: Pairs(data, kind, side or kind.side, seed),
+        lambda seed: Pairs(data, kind, side, seed),
         made,
         lambda drawn, photo: {"l1": L1_WEIGHT * F.l1_loss(drawn.float(), photo)},
         game=CrossEntropy(judge) if judge else None,

@@ -45,3 +45,43 @@ def test_a_dropped_result_restores_its_settings(app, browser, tmp_path):
 
     WebDriverWait(browser, 10).until(lambda driver: {"70", "160"} <= shown(driver), "no settings are restored")
     assert shown(browser) & {"3e-7", "0.0000003", "3e-07"}
+
+
+def test_a_cancelled_run_goes_on_from_where_it_was(app, browser):
+    browser.get(app.url)
+    wait(browser, "button.run")
+    open_tab(browser, "Style transfer")
+    for examples in ("#examples-style-transfer", "#examples-styles"):
+        wait(browser, f"{examples} button.gallery-item, {examples} .gallery-item").click()
+    set_number(browser, "Steps", 1000)
+    set_number(browser, "Pixels", 128)
+    run(browser)
+    wait_for_status(browser, "style ")
+    wait(browser, ".before-after img")
+    wait(browser, "button.cancel").click()
+    wait_for_status(browser, "Cancelled.")
+    buttons = browser.find_elements(By.CSS_SELECTOR, ".send-row button")
+    next(button for button in buttons if button.is_displayed() and button.text == "Go on from here").click()
+    wait(browser, ".begun img")
+    set_number(browser, "Steps", 10)
+    run(browser)
+    wait_for_status(browser, "pixels in")
+    wait(browser, "#examples-style-transfer button:nth-of-type(2), #examples-style-transfer .gallery-item").click()
+    seen = "return [...document.querySelectorAll('.begun')].some(area => area.offsetParent)"
+    WebDriverWait(browser, 10).until(
+        lambda driver: not driver.execute_script(seen), "another picture goes on from what the first one came to"
+    )
+
+
+def test_a_learned_style_redraws_an_example(app, browser):
+    browser.get(app.url)
+    wait(browser, "button.run")
+    open_tab(browser, "Style transfer")
+    open_tab(browser, "Learned styles")
+    wait(browser, "#examples-fast-style button.gallery-item, #examples-fast-style .gallery-item").click()
+    wait(browser, ".picture-input img[src*='astronaut']")
+    run(browser)
+    assert "Starry Night" in wait_for_status(browser, "pixels in")
+    wait(browser, ".before-after [role=slider], .before-after .inner")
+    buttons = [button.text for button in browser.find_elements(By.CSS_SELECTOR, ".send-row button")]
+    assert "Send to Style transfer" in buttons

@@ -3,8 +3,10 @@ import pytest
 from PIL import Image
 
 from gan_models.__main__ import main
+from gan_models.checkpoints import registry
 from gan_models.images import decode, read_provenance
 from gan_models.images.provenance import fingerprint
+from tests.tiny_models import embed
 
 
 def run(*arguments):
@@ -41,3 +43,23 @@ def test_a_folder_is_drawn_and_what_is_impossible_is_said_in_words(tmp_path, pho
     assert "1 to 2000 steps" in capsys.readouterr().err
     assert run("stylize", photo, "-o", tmp_path / "b.png", *options, "--model", "sr-psnr-compact") == 1
     assert "for super-resolution, not for features" in capsys.readouterr().err
+
+
+def test_a_folder_is_drawn_in_a_learned_style(tmp_path, photo, monkeypatch):
+    network = "gan_models.style_transfer.network:TransformerNet"
+    embed(tmp_path, "style-tiny", network, "fast-style", channels=[4, 4, 4], blocks=1)
+    monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
+    (tmp_path / "in").mkdir()
+    photo.rename(tmp_path / "in" / "a.png")
+    assert run("stylize", tmp_path / "in", "-o", tmp_path / "out", "--model", "style-tiny", "--strength", 0.5) == 0
+    record = read_provenance(tmp_path / "out" / "a.png")
+    assert (record["weights"], record["settings"]) == ("style-tiny", {"strength": 0.5})
+
+
+def test_options_of_the_other_way_are_refused(tmp_path, photo, capsys):
+    assert run("stylize", photo, "-o", tmp_path / "b.png", "--model", "features-compact") == 1
+    assert "for features, not for fast-style" in capsys.readouterr().err
+    assert run("stylize", photo, "-o", tmp_path / "b.png", "--steps", 5) == 1
+    assert "--steps goes with --style" in capsys.readouterr().err
+    assert run("stylize", photo, "-o", tmp_path / "b.png", "--style", photo, "--strength", 0.5) == 1
+    assert "--strength goes without --style" in capsys.readouterr().err

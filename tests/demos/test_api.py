@@ -29,7 +29,9 @@ def test_endpoints_are_named_typed_and_documented(client):
     faces = {"/generate_faces", "/mix_styles", "/interpolate_faces", "/edit_face", "/combine_faces"}
     faces |= {f"/{action}_face" for action in ("align", "invert", "colorize", "inpaint", "measure")}
     tasks = ("train", "load", "sample", "harmonize", "edit", "paint", "animate", "upscale")
-    restored = {f"/{task}{kind}" for task in ("dehaze", "deblur") for kind in ("", "_pictures", "_film")}
+    restored = {
+        f"/{task}{kind}" for task in ("dehaze", "deblur", "fast_stylize") for kind in ("", "_pictures", "_film")
+    }
     assert set(endpoints) == {
         "/models",
         "/upscale",

@@ -126,3 +126,13 @@ def test_outside_the_region_of_one_style_the_content_stays(stylizer):
 def test_regions_that_are_none_are_refused(stylizer, region):
     with pytest.raises(ValueError, match="region"):
         stylizer.steps(CONTENT, [STYLE], region=region)
+
+
+def test_a_run_goes_on_from_what_another_came_to(stylizer):
+    options = {"side": 128, "optimizer": "lbfgs"}
+    *_, came = stylizer.steps(CONTENT, [STYLE], **options, steps=40)
+    steps = list(stylizer.steps(CONTENT, [STYLE], **options, steps=10, begun=came.result))
+    first, last = (sum(step.losses.values()) for step in (steps[0], steps[-1]))
+    assert first < 1.1 * sum(came.losses.values())
+    assert last < first
+    assert {step.preview.shape for step in steps} == {(96, 128, 3)}, "going on must not begin at half size again"

@@ -38,10 +38,24 @@ def test_another_style_starts_from_a_trained_one(data):
         assert (value - trained[name]).abs().max() < 0.1, name
 
 
-def test_an_untrained_network_gives_the_picture_back():
-    network = training.TransformerNet((4, 4, 4), 1, residual=True)
-    picture = torch.rand(1, 3, 16, 16)
-    assert torch.equal(network(picture), picture)
+def test_an_untrained_network_draws_a_middle_grey(data):
+    torch.manual_seed(0)
+    drawn = training.untrained()(torch.rand(1, 3, 32, 32))
+    assert 0.2 < drawn.mean() < 0.8
+    assert drawn.std() < 1
+
+
+def test_the_last_layer_learns_in_levels(data):
+    """Adam's first step is as long as the rate, whatever the gradient."""
+    out = data / "out"
+    finish(training.train(data, out, data / "style" / "a.png", steps=1))
+    before = torch.load(out / "checkpoint.pt", weights_only=True)
+    rates = [group["lr"] for group in before["optimizer"]["param_groups"]]
+    assert rates[1] == pytest.approx(255 * rates[0])
+    finish(training.train(data, data / "again", data / "style" / "a.png", start=out, steps=1, seed=1))
+    after = torch.load(data / "again" / "checkpoint.pt", weights_only=True)["network"]
+    steps = {name: (after[name] - value).abs().max().item() for name, value in before["network"].items()}
+    assert steps["deconv3.conv2d.weight"] == pytest.approx(255 * steps["conv1.conv2d.weight"], rel=0.05)
 
 
 def test_no_style(data):
