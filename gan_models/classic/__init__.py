@@ -1,0 +1,5 @@
+"""The classic families: GAN, CGAN, DCGAN, unrolled, WGAN, WGAN-GP, AEGAN, progressive growing."""
+
+from gan_models.classic.create import PictureGenerator
+
+__all__ = ["PictureGenerator"]

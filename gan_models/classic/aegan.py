@@ -1,0 +1,108 @@
+"""The autoencoding GAN (Lazarou 2020): two GANs, one of samples and one of latents, that undo each other."""
+
+from typing import ClassVar, Self
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_models.classic.dcgan import DCGAN, smoothed_loss
+from gan_models.classic.gan import Part, descend
+from gan_models.classic.network import Autoencoder, DCGANDiscriminator, Perceptron
+from gan_models.losses import generator_loss
+
+# As in the author's code, but for judged samples, which weigh 0.005 there: the gradient of a discriminator with
+# spectral normalisation is far smaller, and with a tenth of this weight all that was drawn was pale.
+WEIGHTS = {"samples": 1.0, "latents": 0.5, "judged samples": 0.5, "judged latents": 0.1}
+
+
+class AEGAN(DCGAN):
+    """A generator and an encoder that learn together, each judged by a discriminator of its own.
+
+    Args:
+        generator: Has `encode`, from samples to latents N×z_dim, too.
+        discriminator: From samples to N×1 logits.
+        z_dim: Numbers of a latent.
+        judge: Discriminator of latents, N×z_dim to N×1 logits; by default a perceptron.
+        lr: Learning rate.
+        lr_d: That of both discriminators, if it is another.
+    """
+
+    for_points: ClassVar = {"lr": 1e-3}
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        z_dim: int,
+        judge: nn.Module | None = None,
+        *,
+        lr: float = 2e-4,
+        lr_d: float | None = None,
+    ):
+        super().__init__(generator, discriminator, z_dim, lr=lr, lr_d=lr_d)
+        self.judge = judge or Perceptron(z_dim, 1, 256)
+        self.optimizers["judge"] = self.optimizer(self.judge, lr_d or lr)
+
+    @classmethod
+    def of_points(cls, z_dim: int = 16, classes: int = 0, **options: float | bool) -> Self:
+        """Return an untrained game of perceptrons, for points in the plane."""
+        return cls(PointAutoencoder(z_dim), Perceptron(2, 1), z_dim, **cls.for_points | options)
+
+    @classmethod
+    def of_pictures(
+        cls, side: int, *, z_dim: int = 128, width: int = 32, classes: int = 0, **options: float | bool
+    ) -> Self:
+        """Return an untrained game of convolutions, for pictures of side×side pixels."""
+        return cls(Autoencoder(z_dim, side, width), DCGANDiscriminator(side, width, norm=cls.norm), z_dim, **options)
+
+    def parts(self) -> dict[str, Part]:
+        """Return all that a checkpoint keeps."""
+        return super().parts() | {"judge of latents": self.judge}
+
+    def train_discriminator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Let both discriminators learn, from what is drawn and from what comes back."""
+        drawn = self.latents(len(real))
+        with torch.no_grad():
+            found, made = self.generator.encode(real), self.generator(drawn)
+            again, back = self.generator(found), self.generator.encode(made)
+        fakes = [smoothed_loss(self.discriminator(fake), 0) for fake in (made, again)]
+        loss = smoothed_loss(self.discriminator(real), 1) + sum(fakes) / 2
+        descend(self.optimizers["d"], loss)
+        fakes = [smoothed_loss(self.judge(fake), 0) for fake in (found, back)]
+        latent_loss = smoothed_loss(self.judge(drawn), 1) + sum(fakes) / 2
+        descend(self.optimizers["judge"], latent_loss)
+        return {"discriminator": loss.item(), "judge of latents": latent_loss.item()}
+
+    def train_generator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Let generator and encoder learn from both discriminators and from what does not come back."""
+        drawn = self.latents(len(real))
+        found, made = self.generator.encode(real), self.generator(drawn)
+        again, back = self.generator(found), self.generator.encode(made)
+        judged = [generator_loss(self.discriminator(fake)) for fake in (made, again)]
+        judged_latents = [generator_loss(self.judge(fake)) for fake in (found, back)]
+        terms = {
+            "samples": F.l1_loss(again, real),
+            "latents": F.mse_loss(back, drawn),
+            "judged samples": sum(judged) / 2,
+            "judged latents": sum(judged_latents) / 2,
+        }
+        loss = sum(WEIGHTS[name] * term for name, term in terms.items())
+        descend(self.optimizers["g"], loss, self.frozen)
+        return {"generator": loss.item(), "reconstruction": terms["samples"].item()}
+
+
+class PointAutoencoder(nn.Module):
+    """A generator of points and its encoder."""
+
+    def __init__(self, z_dim: int):
+        super().__init__()
+        self.generator, self.encoder = Perceptron(z_dim, 2), Perceptron(2, z_dim)
+
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Map N×z_dim latents to N×2 points."""
+        return self.generator(z)
+
+    def encode(self, points: torch.Tensor) -> torch.Tensor:
+        """Map N×2 points to N×z_dim latents."""
+        return self.encoder(points)

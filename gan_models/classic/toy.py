@@ -1,0 +1,164 @@
+"""Train a family on points in the plane: a laboratory for what GANs do and what they miss."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from gan_models import runtime
+from gan_models.classic.families import OF_POINTS, family
+from gan_models.classic.gan import gradient_norm
+from gan_models.classic.network import Perceptron
+from gan_models.classic.points import TOYS, figure
+from gan_models.losses import discriminator_loss, gradient_penalty, saturating_generator_loss
+from gan_models.runtime import Step
+
+MAX_STEPS, AHEAD, RATES = 20_000, (0, 10), (1e-6, 0.1)
+BATCH = 256
+SEEN, COUNTED = 256, 2000  # points that are drawn, and by which modes are counted
+REPORT_EVERY, DRAW_EVERY = 5, 50  # steps
+SHORT_OF_MEMORY = "The memory of this device is too short for this."
+
+
+def train(
+    toy: str,
+    family_name: str,
+    *,
+    steps: int = 2000,
+    lr: float | None = None,
+    lr_d: float | None = None,
+    ahead: int = 5,
+    saturating: bool = False,
+    freeze_after: int = 0,
+    seed: int = 0,
+) -> Iterator[Step]:
+    """Train a GAN of perceptrons on points, on the CPU.
+
+    Yields a `Step` every five iterations, with the losses and the norms of the gradients; every fifty it has a
+    preview, 384×384×3 uint8, and the modes that are covered. The last one's result is `{"modes": covered, "of":
+    modes, "good": share of samples near a mode, "samples": N×2 array}`.
+
+    Args:
+        toy: "ring", "grid" or "spiral".
+        family_name: One of `families.OF_POINTS`.
+        steps: Iterations of the generator, 1 to 20,000.
+        lr: Learning rate of the generator; None for what suits the family.
+        lr_d: That of the discriminator; likewise.
+        ahead: Steps of the discriminator that an unrolled GAN's generator sees, 0 to 10.
+        saturating: Whether a plain GAN's generator plays the minimax game as it stands.
+        freeze_after: After so many steps the generator stays as it is and the discriminator learns on, so that its
+            gradient can be watched; 0 for never.
+        seed: Of all that is random.
+
+    Raises:
+        ValueError: There is no such toy, a family is not for points, or an option is out of its range.
+    """
+    if toy not in TOYS:
+        raise ValueError(f"The points must be one of {', '.join(TOYS)}, not “{toy}”.")
+    if family_name not in OF_POINTS:
+        raise ValueError(f"On points the family is one of {', '.join(OF_POINTS)}, not “{family_name}”.")
+    if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {steps}.")
+    if freeze_after < 0:
+        raise ValueError(f"The generator can't be frozen after {freeze_after} steps.")
+    if not AHEAD[0] <= ahead <= AHEAD[1]:
+        raise ValueError(f"A generator sees {AHEAD[0]} to {AHEAD[1]} steps ahead, not {ahead}.")
+    options: dict[str, float | bool] = {name: rate for name, rate in (("lr", lr), ("lr_d", lr_d)) if rate is not None}
+    for rate in options.values():
+        if not RATES[0] <= rate <= RATES[1]:
+            raise ValueError(f"A rate must be from {RATES[0]:g} to {RATES[1]:g}, not {rate:g}.")
+    if family_name == "unrolled":
+        options["ahead"] = ahead
+    if family_name == "gan":
+        options["saturating"] = saturating
+    return _trained(toy, family_name, steps, options, freeze_after, seed)
+
+
+def _trained(
+    toy: str, family_name: str, steps: int, options: dict[str, float | bool], freeze_after: int, seed: int
+) -> Iterator[Step]:
+    device = torch.device("cpu")  # such small networks are nowhere faster
+    points, numbers = TOYS[toy](seed), runtime.RandomStream(seed)
+    with numbers.drawn_from():
+        game = family(family_name).of_points(classes=len(points.modes), **options)
+        fixed = game.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
+    real, _ = points.batch(SEEN)
+    for step in range(1, steps + 1):
+        with runtime.computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
+            game.frozen = bool(freeze_after) and step > freeze_after
+            losses = game.step(points, BATCH)
+        if not all(np.isfinite(value) for value in losses.values()):
+            raise ValueError(f"The training has diverged at step {step}; try a smaller rate.")
+        if step % REPORT_EVERY and step < steps:
+            continue
+        losses["gradient of the generator"] = gradient_norm(game.generator)
+        losses["gradient of the discriminator"] = gradient_norm(game.discriminator)
+        preview, message = None, ""
+        if step % DRAW_EVERY == 0 or step == steps:
+            with torch.no_grad():
+                samples = game.generator(*fixed)
+            covered, good = points.coverage(samples)
+            losses["modes"] = covered
+            message = f"{covered} of {len(points.modes)} modes, {good:.0%} of the samples near one"
+            preview = figure(lambda places: score(game.discriminator, places), real, samples[:SEEN])
+        yield Step(step, steps, preview=preview, losses=losses, message=message)
+    made = {"modes": covered, "of": len(points.modes), "good": good, "samples": samples.numpy()}
+    yield Step(steps, steps, preview=preview, result=made)
+
+
+def score(discriminator: torch.nn.Module, places: torch.Tensor) -> torch.Tensor:
+    """Return what a discriminator says of N×2 places; one that knows kinds is asked for each, and the most counts."""
+    if not discriminator.classes:
+        return discriminator(places)
+    kinds = torch.arange(discriminator.classes)
+    return torch.stack([discriminator(places, kind.expand(len(places))) for kind in kinds]).amax(0)
+
+
+def two_lines(theta: float) -> dict[str, float]:
+    """Return the distances of a vertical line at `theta` from one at the origin (Arjovsky et al. 2017, example 1).
+
+    The Jensen–Shannon divergence, in nats, is the same however far they are apart, so no gradient leads from one to
+    the other; the earth mover's distance tells how far. Both are computed from samples: the first by the histogram
+    of their places across, the second by sorting these.
+    """
+    first, second = np.zeros(1000), np.full(1000, theta)
+    edges = np.linspace(-1.01, 1.01, 203)
+    p, q = (np.histogram(places, edges)[0] / 1000 for places in (first, second))
+    mean = (p + q) / 2
+    terms = [np.sum(part[part > 0] * np.log(part[part > 0] / mean[part > 0])) for part in (p, q)]
+    return {
+        "Jensen–Shannon": float(sum(terms) / 2),
+        "earth mover": float(np.abs(np.sort(first) - np.sort(second)).mean()),
+    }
+
+
+def critics(theta: float, *, steps: int = 200, seed: int = 0) -> dict[str, float]:
+    """Return the gradient that a generator at `theta` gets from a trained discriminator, and from a trained critic.
+
+    Both are perceptrons that learn to tell points of a line at `theta` from those of one at the origin. The first
+    plays the minimax game, and is soon so sure that its gradient there is nothing; the second, of WGAN-GP, keeps a
+    slope of about 1.
+    """
+    numbers = runtime.RandomStream(seed)
+    with runtime.computing(torch.device("cpu"), SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
+        return {name: _slope(name, theta, steps) for name in ("discriminator", "critic")}
+
+
+def _slope(name: str, theta: float, steps: int) -> float:
+    """Return the mean gradient at a line at `theta` of a network that has learned to tell it from the other."""
+    network = Perceptron(2, 1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, betas=(0.0, 0.9))
+    for _ in range(steps):
+        real, fake = (torch.stack([torch.full((BATCH,), x), 2 * torch.rand(BATCH) - 1], 1) for x in (0.0, theta))
+        if name == "critic":
+            loss = network(fake).mean() - network(real).mean() + 10 * gradient_penalty(network, real, fake)
+        else:
+            loss = discriminator_loss(network(real), network(fake))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    fake.requires_grad_()
+    logits = network(fake)
+    objective = -logits.mean() if name == "critic" else saturating_generator_loss(logits)
+    (gradient,) = torch.autograd.grad(objective * BATCH, fake)
+    return float(gradient[:, 0].abs().mean())
