@@ -3,7 +3,7 @@
 python -m benchmarks.translation facades --data facades/test --trained FOLDER ...   L1 and SSIM of trainings
 python -m benchmarks.translation models --data photos/ --faces faces/ --facades facades/test    L1 and SSIM of each
 python -m benchmarks.translation sheet --task TASK --data FOLDER FILE               twenty held-out results
-python -m benchmarks.translation cycle --data young-old/ FILE                       both directions, there and back
+python -m benchmarks.translation cycle --data faces/ FILE      photos and drawings: both ways, there and back
 python -m benchmarks.translation strokes                                            seconds from a stroke to a picture
 
 A training folder is one that `python -m gan_models train pix2pix` has left; its name says what it was. Photos for
@@ -24,9 +24,9 @@ from gan_models.images import decode
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import ssim
 from gan_models.training import checkpoint
-from gan_models.training.datasets import list_pictures
+from gan_models.training.datasets import list_pictures, squared
 from gan_models.training.ema import EMA
-from gan_models.translation import Translator, training
+from gan_models.translation import Translator, inputs, training
 from gan_models.translation.pairs import TASKS
 from gan_models.translation.translate import dropping
 
@@ -111,14 +111,23 @@ def sheet(options: argparse.Namespace) -> None:
 
 
 def cycle(options: argparse.Namespace) -> None:
-    """Draw pictures of either kind, what they become and what comes back."""
-    there, back = (Translator(f"translate-{name}-compact", "cpu") for name in ("older", "younger"))
-    cells = []
-    for kind, first, second in (("A", there, back), ("B", back, there)):
-        for path in list_pictures(options.data / f"test{kind}")[: COUNT // 2]:
-            picture = decode(path)[:, :, :3]
-            other = first(picture)
-            cells.append(np.concatenate([picture, other, second(other)], 1))
+    """Measure both directions of CycleGAN on faces and their drawings, and draw what they become and come back as."""
+    ways = {way: Translator(f"translate-{way}-compact", "cpu") for way in ("face-to-drawing", "drawing-to-face")}
+    rng, side = np.random.default_rng(0), ways["drawing-to-face"].model.side
+    photos = [squared(decode(path)[:, :, :3], side) for path in list_pictures(options.data)]
+    kinds = {"photo": photos, "drawing": [inputs.pencil_drawing(photo, rng) for photo in photos]}
+    cells, rows = [], []
+    for (way, there), back, (given, wanted) in zip(
+        ways.items(), reversed(ways.values()), (("photo", "drawing"), ("drawing", "photo")), strict=True
+    ):
+        made = [there(picture) for picture in kinds[given]]
+        again = [back(picture) for picture in made]
+        rows.append([f"{given} itself", *scores(kinds[given], kinds[wanted])])
+        rows.append([way, *scores(made, kinds[wanted])])
+        rows.append([f"{given}, there and back", *scores(again, kinds[given])])
+        shown = range(0, len(photos), max(1, 2 * len(photos) // COUNT))
+        cells += [np.concatenate([kinds[given][at], made[at], again[at]], 1) for at in shown][: COUNT // 2]
+    print(markdown(["Picture", "L1 (of 255)", "SSIM"], rows))
     _write(cells, options.file, 4)
 
 

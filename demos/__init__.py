@@ -9,6 +9,7 @@ from demos import (
     single_image,
     style_transfer,
     super_resolution,
+    training_lab,
 )
 
 TABS = (
@@ -20,4 +21,5 @@ TABS = (
     super_resolution,
     style_transfer,
     image_translation,
+    training_lab,
 )

@@ -26,6 +26,8 @@ SUITS = {
     "facade.png": "translate-facades-compact",
     "grey.jpg": "translate-grey-compact",
     "hole.png": "translate-masked-compact",
+    "pencil.png": "translate-drawing-to-face-compact",
+    "portrait.jpg": "translate-face-to-drawing-compact",
 }
 
 

@@ -11,7 +11,7 @@ DEFAULT = "style-starry-night"
 
 
 def _backend(model: str):
-    from gan_models.style_transfer.fast import FastStyle  # brings PyTorch, so not before it is needed
+    from gan_models.style_transfer import FastStyle  # brings PyTorch, so not before it is needed
 
     return FastStyle.cached(model)
 

@@ -67,9 +67,10 @@ def build(tabs: tuple[ModuleType, ...]) -> gr.Blocks:
             for tab in tabs:
                 with gr.Tab(tab.TITLE, id=tab.TITLE) as page:
                     ports[tab] = tab.build()
-                picker, badge = ports[tab].picker, ui.plain_errors(ui.weights_badge)
-                page.select(badge, picker, weights, queue=False, **ui.PRIVATE)
-                picker.change(badge, picker, weights, queue=False, **ui.PRIVATE)
+                badge = ui.plain_errors(ui.weights_badge)
+                for place, picker in ((page, ports[tab].picker), *ports[tab].parts):
+                    place.select(badge, picker, weights, queue=False, **ui.PRIVATE)
+                    picker.change(badge, picker, weights, queue=False, **ui.PRIVATE)
         with gr.Accordion("About", open=False):
             gr.Markdown(ABOUT)
         _connect(ports, frame)

@@ -42,6 +42,7 @@ def stylize(
     seed: int = 0,
     region: str | None = None,
     begun: str | None = None,
+    coarse: float = 0.6,
 ) -> Iterator[tuple]:
     """Draw a picture in the style of another one (Gatys et al. 2016): the picture itself is optimised.
 
@@ -66,6 +67,7 @@ def stylize(
         seed: Of the noise that the picture may begin as.
         region: Of the content's size, white where the first style goes; the second one, if any, goes elsewhere.
         begun: What an earlier run came to, to go on from there whatever `start` says.
+        coarse: Share of the steps at half size, where strokes come out larger and steps are quicker, 0 to 0.9.
 
     Returns:
         The picture, a PNG; the curves of the losses; snapshots; a film of the way; then content beside result.
@@ -76,7 +78,7 @@ def stylize(
     settings = {
         **{"steps": steps, "content_weight": content_weight, "style_weight": style_weight, "tv_weight": tv_weight},
         **{"side": side, "start": start, "optimizer": optimizer, "colours": colours, "seed": seed},
-        "content_layer": content_layer,
+        **{"content_layer": content_layer, "coarse": coarse},
     }
     inside, came = bright(decode(region)) if region else None, flatten(decode(begun)) if begun else None
     layers = [name.strip() for name in style_layers.split(",") if name.strip()]
@@ -126,11 +128,12 @@ def stylize(
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     with gr.Tabs() as tabs:
-        with gr.Tab("Any style", id="any"):
+        with gr.Tab("Any style", id="any") as any_style:
             ports = _build_any()
-        with gr.Tab("Learned styles"):
+        with gr.Tab("Learned styles") as some:
             learned = learned_styles.build()
-    return replace(ports, outputs=(*ports.outputs, *learned.outputs), inside=((tabs, "any"),))
+    parts = ((any_style, ports.picker), (some, learned.picker))
+    return replace(ports, outputs=(*ports.outputs, *learned.outputs), inside=((tabs, "any"),), parts=parts)
 
 
 def _build_any() -> ui.Ports:
@@ -181,6 +184,8 @@ def _build_any() -> ui.Ports:
                 start = gr.Radio(choices, value="content", label="Begin with")
                 choices = [("Adam", "adam"), ("L-BFGS", "lbfgs")]
                 optimizer = gr.Radio(choices, value="adam", label="Optimiser")
+                info = "Share of the steps: strokes come out larger, and sooner. At 0 more of the picture stays."
+                coarse = gr.Slider(0, 0.9, 0.6, step=0.1, label="Begin at half size", info=info)
                 content_layer = gr.Textbox("relu3_2", label="Content layer", max_length=20)
                 layers = gr.Textbox(
                     "relu1_1, relu2_1, relu3_1, relu4_1",
@@ -194,22 +199,13 @@ def _build_any() -> ui.Ports:
                 seed = ui.seed()
             begun = ui.upload("Go on from this, not from the beginning", "begun", visible=False)
             arguments = [content, style, model, steps, content_weight, style_weight, tv_weight, side, second, start]
-            arguments += [optimizer, colours, content_layer, layers, *offsets, seed, region, begun]
+            arguments += [optimizer, colours, content_layer, layers, *offsets, seed, region, begun, coarse]
             controls = {
-                "model": model,
-                "steps": steps,
-                "content_weight": content_weight,
-                "style_weight": style_weight,
+                **{"model": model, "steps": steps, "content_weight": content_weight, "style_weight": style_weight},
+                **{"tv_weight": tv_weight, "side": side, "start": start, "optimizer": optimizer, "colours": colours},
+                **{"content_layer": content_layer, "style_layers": layers, "seed": seed, "coarse": coarse},
+                **dict(zip(("red", "green", "blue"), offsets, strict=True)),
             }
-            controls |= {
-                "tv_weight": tv_weight,
-                "side": side,
-                "start": start,
-                "optimizer": optimizer,
-                "colours": colours,
-            }
-            controls |= {"content_layer": content_layer, "style_layers": layers, "seed": seed}
-            controls |= dict(zip(("red", "green", "blue"), offsets, strict=True))
             ui.restore_settings(content, TASK, controls)
             further.click(_come_so_far, slider, begun, queue=False, **ui.PRIVATE)
             content.change(lambda: gr.update(value=None, visible=False), None, begun, queue=False, **ui.PRIVATE)

@@ -5,9 +5,33 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_reduce
 
 NORMS = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d, "none": nn.Identity}
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation whose batch is that of all processes, if a training has several, on any device.
+
+    PyTorch's own SyncBatchNorm needs CUDA. Names and results are those of `nn.BatchNorm2d`.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """N×C×H×W to the same."""
+        if not (self.training and distributed.is_available() and distributed.is_initialized()):
+            return super().forward(x)
+        values = x.float()
+        sums = torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))])
+        mean, square = all_reduce(sums) / distributed.get_world_size()
+        variance = (square - mean.square()).clamp(min=0)
+        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return torch.addcmul((self.bias - mean * scale)[:, None, None], values, scale[:, None, None]).to(x.dtype)
 
 
 class ResnetBlock(nn.Module):

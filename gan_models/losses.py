@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gan_models.features.network import VGG
+from gan_models.training import processes
 
 CONTENT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}  # of `features-compact`, with their weights
 
@@ -45,6 +46,11 @@ def generator_loss(fake_logits: torch.Tensor) -> torch.Tensor:
     return F.softplus(-fake_logits).mean()
 
 
+def saturating_generator_loss(fake_logits: torch.Tensor) -> torch.Tensor:
+    """Return log(1 - D(G(.))), the generator's side of the minimax game (Goodfellow et al. 2014, equation 1)."""
+    return -F.softplus(fake_logits).mean()
+
+
 def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
     """Return -log D(x) - log(1 - D(G(.))) (Goodfellow et al. 2014, equation 1), from logits."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
@@ -64,12 +70,12 @@ def gradient_penalty(
     *,
     by_pixel: bool = False,
 ) -> torch.Tensor:
-    """Return how far the gradient's norm is from 1 between N×C×H×W pictures (Gulrajani et al. 2017, equation 3).
+    """Return how far the gradient's norm is from 1 between real and made samples (Gulrajani et al. 2017, equation 3).
 
-    Of a discriminator of patches it is the gradient of their mean score. With `by_pixel` it is as in SinGAN's code:
-    that of their sum, and the norm is that over the channels at each pixel.
+    Samples are N×C×H×W pictures, or N×D points. Of a discriminator of patches it is the gradient of their mean score.
+    With `by_pixel` it is as in SinGAN's code: that of their sum, and the norm is over the channels at each pixel.
     """
-    share = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
+    share = processes.rand(len(real), *[1] * (real.dim() - 1), rng=rng).to(real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     scores = discriminator(between)
     score = scores.sum() if by_pixel else scores.flatten(1).mean(1).sum()

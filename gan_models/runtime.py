@@ -181,6 +181,18 @@ def mixed_precision(device: torch.device, bfloat16: bool = False) -> AbstractCon
     return nullcontext()
 
 
+def training_precision(device: torch.device) -> AbstractContextManager:
+    """Return a context in which networks are trained in bfloat16 where the device computes it itself.
+
+    Weights may change inside: no copy of them in half precision is kept from one pass to the next.
+    """
+    import torch
+
+    if device.type == "cuda" or (device.type == "cpu" and _cpu_has_bfloat16()):
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+    return nullcontext()
+
+
 @cache
 def _cpu_has_bfloat16() -> bool:
     """Say whether the processor computes bfloat16 itself; emulated it would be slow. Known on Linux alone."""
@@ -233,6 +245,30 @@ def computing(device: torch.device, short_of_memory: str, threads: int | None = 
             yield
         finally:
             torch.set_num_threads(usual)
+
+
+_drawing = threading.Lock()
+
+
+class RandomStream:
+    """Torch's random numbers from a seed on, among which those of other streams leave no trace."""
+
+    def __init__(self, seed: int):
+        import torch
+
+        with _drawing, torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.state = torch.get_rng_state()
+
+    @contextmanager
+    def drawn_from(self) -> Iterator[None]:
+        """Let torch draw from this stream inside the `with` block, where it left off; other streams wait."""
+        import torch
+
+        with _drawing, torch.random.fork_rng():
+            torch.set_rng_state(self.state)
+            yield
+            self.state = torch.get_rng_state()
 
 
 def free_memory() -> None:

@@ -1,6 +1,10 @@
 """Serve the app as a visitor gets it, offline, once for all tests that call it from outside."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; to be said before PyTorch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import re
 import socket
 import subprocess

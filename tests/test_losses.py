@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 
 from gan_models.features.network import VGG
-from gan_models.losses import PerceptualLoss, discriminator_loss, generator_loss, gradient_penalty
+from gan_models.losses import (
+    PerceptualLoss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    saturating_generator_loss,
+)
 
 
 @pytest.fixture
@@ -121,3 +127,16 @@ def test_the_gradient_penalty_is_the_mean_over_the_pictures():
     pictures[:, 0, 0, 0] = torch.tensor([3.0, 0.5])
     penalty = gradient_penalty(lambda x: x.square().flatten(1).sum(1, keepdim=True) / 2, pictures, pictures)
     assert penalty.item() == pytest.approx((2**2 + 0.5**2) / 2)
+
+
+def test_the_minimax_loss_is_the_log_of_the_complement():
+    probabilities = (0.2, 0.5, 0.9)
+    logits = torch.tensor([math.log(p / (1 - p)) for p in probabilities])
+    expected = sum(math.log(1 - p) for p in probabilities) / 3
+    assert saturating_generator_loss(logits).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_penalty_of_a_linear_critic_of_points_is_that_of_its_slope():
+    slope = torch.tensor([3.0, -4.0])
+    real, fake = torch.rand(5, 2), torch.rand(5, 2)
+    assert gradient_penalty(lambda x: x @ slope[:, None], real, fake).item() == pytest.approx(16)

@@ -487,3 +487,21 @@ def test_computing_with_few_threads_leaves_the_number_as_it_was():
     assert torch.get_num_threads() == usual
     with runtime.computing(device, ""):
         assert torch.get_num_threads() == usual
+
+
+def test_others_leave_no_trace_in_a_stream_of_random_numbers():
+    drawn = []
+    for disturbed in (False, True):
+        stream, parts = runtime.RandomStream(5), []
+        for _ in range(3):
+            with stream.drawn_from():
+                parts.append(torch.rand(2))
+            if disturbed:
+                torch.rand(7)
+        drawn.append(torch.cat(parts))
+    assert torch.equal(*drawn)
+    assert torch.equal(drawn[0], torch.rand(6, generator=torch.Generator().manual_seed(5)))
+    torch.manual_seed(1)
+    with runtime.RandomStream(2).drawn_from():
+        torch.rand(3)
+    assert torch.equal(torch.rand(2), torch.rand(2, generator=torch.Generator().manual_seed(1)))

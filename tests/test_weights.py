@@ -77,10 +77,14 @@ def trainer(model):
     """Return the command that trains the model."""
     if model.task == "single-image":
         return "singan train"
+    if model.name in ("translate-face-to-drawing-compact", "translate-drawing-to-face-compact"):
+        return "train cyclegan --task drawings"
     if model.task == "translation":
         return f"train pix2pix --task {model.name.split('-')[1]}"
     if model.task == "fast-style":
         return "train fast-style"
+    if model.task == "pictures":
+        return "train " + model.name.split("-")[1]
     families = {
         "faces-compact": "stylegan2",
         "faces-compact-boundaries": "face-boundaries",

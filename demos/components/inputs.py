@@ -146,7 +146,7 @@ def weights_picker(task: str, network: str | None = None) -> gr.Dropdown:
     With `network`, only models of that network are offered.
     """
     models = [model for model in registry.models(task) if network in (None, model.network)]
-    default = registry.default(task).name
+    default = next(model for model in models if model.embedded).name
     choices = [(_choice_title(model), model.name) for model in models]
     picker = ModelPicker(
         choices,

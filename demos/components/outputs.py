@@ -47,6 +47,7 @@ class Ports:
         inside: Where the picture or the latents are, if the tab has tabs of its own, or these again: for each, from
             the outside in, those and the one to open.
         latents: Where it takes a file of latents, if anywhere.
+        parts: Tabs inside with weights of their own, and these.
     """
 
     picker: gr.Dropdown
@@ -54,6 +55,7 @@ class Ports:
     outputs: tuple[Outputs, ...]
     inside: tuple[tuple[gr.Tabs, str], ...] = ()
     latents: gr.File | None = None
+    parts: tuple[tuple[gr.Tab, gr.Dropdown], ...] = ()
 
 
 @contextmanager

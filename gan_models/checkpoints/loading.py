@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -43,6 +43,19 @@ def verify(model: Model) -> None:
         WeightsError: The file is not here, or something is wrong with it; a wrong download is moved aside.
     """
     _usable(model, hub.verified(model), probe=True)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return what the header of a safetensors file says besides its tensors.
+
+    Raises:
+        WeightsError: There is no such file, or it can't be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError):
+        raise WeightsError(f"“{path.name}” is damaged or not a safetensors file.") from None
 
 
 def load_state_dict_file(path: Path, format: str, unwrap: Sequence[str] = ()) -> dict[str, Any]:

@@ -27,8 +27,10 @@ Optional:
     note = "Faces only."                # what a visitor should know
     of = "faces-compact"                # the model whose latents these weights find or move
     crop = "utkface"                    # of the task "faces": a name in `gan_models.images.faces.CROPS`; else "ffhq"
-    takes = "edges"                     # of the task "translation": "labels", "edges", "grey" or "masked"; else any
+    takes = "edges"                     # of the task "translation": "labels", "edges", "drawing" (with shading),
+                                        # "grey" or "masked"; else any
     side = 128                          # pixels of the shorter side of the pictures that it was trained on
+    kinds = ["cat", "dog"]              # of the task "pictures": the kinds that can be asked for
 """
 
 import re
@@ -39,7 +41,9 @@ from pathlib import Path
 from typing import Any
 
 REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
-KINDS = {"config": dict, "hub": dict, "unwrap": list, "size_mb": (int, float), "side": int}  # all other keys: str
+KINDS = {  # of the keys' values; all others are str
+    **{"config": dict, "hub": dict, "unwrap": list, "kinds": list, "size_mb": (int, float), "side": int}
+}
 NETWORK_FORMATS = ("safetensors", "state-dict", "nvidia-pickle")
 FORMULA = "formula"
 FORMATS = (*NETWORK_FORMATS, "onnx", "npy", FORMULA)
@@ -85,6 +89,7 @@ class Model:
     crop: str | None = None
     takes: str | None = None
     side: int | None = None
+    kinds: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -94,7 +99,7 @@ class Model:
     @property
     def from_drawing(self) -> bool:
         """Whether it starts from what is drawn by hand, so that all of its pictures is the network's work."""
-        return self.takes in ("labels", "edges")
+        return self.takes in ("labels", "edges", "drawing")
 
     @property
     def formula(self) -> bool:
@@ -160,7 +165,8 @@ def _model(name: str, table: dict[str, Any]) -> Model:
         if "hub" in table:
             _check_keys(HubFile, table["hub"])
             table = table | {"hub": HubFile(**table["hub"])}
-        model = Model(name=name, **table | {"unwrap": tuple(table.get("unwrap", ()))})
+        lists = {key: tuple(table.get(key, ())) for key in ("unwrap", "kinds")}
+        model = Model(name=name, **table | lists)
         _check(model)
     except ValueError as problem:
         raise ValueError(f"In {REGISTRY.name}, [{name}] {problem}.") from None

@@ -25,13 +25,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--start", choices=("content", "noise", "style"))
     parser.add_argument("--optimizer", choices=("adam", "lbfgs"))
     parser.add_argument("--colours", choices=("style", "luminance", "histogram"))
+    parser.add_argument("--coarse", type=float, help="share of the steps at half size, 0 to 0.9; default 0.6")
     parser.add_argument("--seed", type=int)
     parser.set_defaults(run=run)
 
 
 DEFAULTS = {
     **{"steps": 150, "content_weight": 2.5e-8, "style_weight": 1e-6, "tv_weight": 1e-6, "side": 384},
-    **{"start": "content", "optimizer": "adam", "colours": "style", "seed": 0},
+    **{"start": "content", "optimizer": "adam", "colours": "style", "seed": 0, "coarse": 0.6},
 }
 
 
@@ -69,7 +70,7 @@ def _optimised(options: argparse.Namespace, settings: dict) -> int:
 
 
 def _learned(options: argparse.Namespace, strength: float) -> int:
-    from gan_models.style_transfer.fast import FastStyle
+    from gan_models.style_transfer import FastStyle
 
     backend, model = FastStyle(options.model, options.device), options.model or FastStyle.DEFAULT
     settings = {"task": "fast-style", "model": model, "strength": strength}

@@ -1,11 +1,12 @@
 """Neural style transfer (Gatys, Ecker and Bethge 2016): a picture with the content of one and the style of others.
 
 The picture itself is optimised: its activations in a deep layer shall be those of the content, the Gram matrices of
-its activations in several layers those of the style, and its neighbouring pixels alike. It begins small and goes on
-at its full size, which is faster than full size from the start, and lets large strokes form.
+its activations in several layers those of the style, and its neighbouring pixels alike. It may begin at half size,
+where a step takes a quarter of the time and the strokes come out twice as large.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ OPTIMIZERS = ("adam", "lbfgs")
 COLOURS = ("style", "luminance", "histogram")
 MAX_STEPS, SIDES, MAX_STYLES = 2000, (64, 1536), 4
 LEARNING_RATE = 0.03  # of Adam, in units of the whole range of a pixel
-COARSE_SIDE, COARSE_STEPS = 0.5, 0.6  # of the side, and of the steps
+COARSE_SIDE = 0.5  # of the side
 # Keras's example weighs content 2.5e-8, style 1e-6, variation 1e-6, each of another unit. These make its values ours,
 # in which each loss is relative: 0.1, 1 and 2.
 CONTENT_UNIT, STYLE_UNIT, VARIATION_UNIT = 4e6, 1e6, 2e6
@@ -78,6 +79,7 @@ class Stylizer(runtime.Backend):
         seed: int = 0,
         region: np.ndarray | None = None,
         begun: np.ndarray | None = None,
+        coarse: float = 0.6,
     ) -> Iterator[Step]:
         """Draw `content` in the mean style of `styles`, all H×W×3 uint8 of any sizes.
 
@@ -102,8 +104,10 @@ class Stylizer(runtime.Backend):
             seed: Of the noise.
             region: H×W bool of the content's size: where the first style goes. The others go elsewhere; without any,
                 only the content counts there.
-            begun: H×W×3 uint8, what an earlier run came to: then this one goes on from there, at full size, whatever
-                `start` says.
+            begun: H×W×3 uint8, what an earlier run came to with the same offsets: then this one goes on from there,
+                at full size, whatever `start` says.
+            coarse: Share of the steps at half size, 0 to 0.9, unless that is below 64 pixels. Without these the
+                losses end lower, and more of the content stays.
 
         Raises:
             ValueError: An option is out of range, there is no such layer, or the region is of another size, empty or
@@ -122,13 +126,17 @@ class Stylizer(runtime.Backend):
             raise ValueError("The region must have the picture's size, and be neither empty nor all of it.")
         if colours == "histogram":
             styles = [recoloured(style, content) for style in styles]
-        first = first_picture(content, styles[0], start, seed) if begun is None else begun
+        if not 0 <= coarse <= 0.9:
+            raise ValueError(f"The share of the steps at half size must be from 0 to 0.9, not {coarse:g}.")
+        offsets = np.array(offsets)
+        if begun is None:
+            first = first_picture(content, styles[0], start, seed)
+        else:
+            first = (begun - offsets).clip(0, 255).astype(np.uint8)
         small = round(side * COARSE_SIDE)
-        coarse = round(COARSE_STEPS * steps) if begun is None and small >= SIDES[0] else 0
-        stages = [(small, coarse)] * bool(coarse) + [(side, steps - coarse)]
-        return self._steps(
-            content, styles, first, stages, weights, optimizer, colours, layers, np.array(offsets), region
-        )
+        early = round(coarse * steps) if begun is None and small >= SIDES[0] else 0
+        stages = [(small, early)] * bool(early) + [(side, steps - early)]
+        return self._steps(content, styles, first, stages, weights, optimizer, colours, layers, offsets, region)
 
     def _steps(
         self,
@@ -143,12 +151,13 @@ class Stylizer(runtime.Backend):
         offsets: np.ndarray,
         region: np.ndarray | None,
     ) -> Iterator[Step]:
-        done, total, losses = 0, sum(count for _, count in stages), {}
+        done, total, losses, shown = 0, sum(count for _, count in stages), {}, None
         for side, count in stages:
-            shown = resized(content, side)
+            coarser, shown = shown, resized(content, side)
+            drawn = enlarged(drawn, coarser, shown) if coarser is not None else fitted(drawn, shown)
             with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
                 task = Task(self, shown, [resized(style, side) for style in styles], weights, layers, region)
-                picture = task.begin(cv2.resize(drawn, shown.shape[1::-1], interpolation=cv2.INTER_CUBIC), optimizer)
+                picture = task.begin(drawn, optimizer)
             for _ in range(count):
                 with runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
                     losses = task.step()
@@ -192,6 +201,8 @@ class Task:
     def begin(self, picture: np.ndarray, optimizer: str) -> torch.Tensor:
         """Begin with `picture`, H×W×3 uint8, and return it as the tensor that `step` changes."""
         self.picture = to_tensor(picture).to(self.device).contiguous().requires_grad_()
+        # Adam bears gradients of eight bits, L-BFGS loses its way by them.
+        self.bfloat16 = optimizer == "adam" and self.device.type == "cpu"
         kind = torch.optim.Adam if optimizer == "adam" else torch.optim.LBFGS
         options = {"lr": LEARNING_RATE} if optimizer == "adam" else {"max_iter": 1, "history_size": 20}
         self.optimizer = kind([self.picture], **options)
@@ -216,7 +227,8 @@ class Task:
 
     def terms(self) -> dict[str, torch.Tensor]:
         """Return the weighted losses of the picture as it is."""
-        found = self._features(self.picture)
+        with runtime.mixed_precision(self.device, bfloat16=True) if self.bfloat16 else nullcontext():
+            found = self._features(self.picture)
         losses = {
             "content": CONTENT_UNIT * content_loss(found[self.layers[-1]], self.content),
             "style": STYLE_UNIT * sum(style_loss(found, wanted, region) for region, wanted in self.styles),
@@ -233,6 +245,20 @@ def first_picture(content: np.ndarray, style: np.ndarray, start: str, seed: int)
     if start == "noise":
         return np.random.default_rng(seed).integers(0, 256, content.shape, np.uint8)
     return content if start == "content" else cv2.resize(style, content.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+def fitted(picture: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """Return `picture` at the size of `content`."""
+    return cv2.resize(picture, content.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def enlarged(drawn: np.ndarray, coarse: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """Return what was drawn of `coarse`, all H×W×3 uint8, as if of `content`, the same picture at a larger size.
+
+    The difference is enlarged and not the picture, which keeps fine detail of the content.
+    """
+    difference = fitted(drawn.astype(np.float32) - coarse, content)
+    return np.rint((content + difference).clip(0, 255)).astype(np.uint8)
 
 
 def resized(picture: np.ndarray, side: int) -> np.ndarray:

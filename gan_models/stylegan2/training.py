@@ -15,6 +15,7 @@ from torch import nn
 
 from gan_models import runtime
 from gan_models.checkpoints.save import save_half
+from gan_models.images.tensors import to_sheet
 from gan_models.losses import discriminator_loss, generator_loss, r1_penalty
 from gan_models.runtime import Step
 from gan_models.stylegan2.network import Discriminator, Generator
@@ -81,9 +82,7 @@ def sheet(generator: Generator, seed: int = 0, truncation: float = 1) -> np.ndar
     device = generator.mapping.w_avg.device
     z = torch.randn(SHEET**2, generator.z_dim, generator=torch.Generator().manual_seed(seed)).to(device)
     pictures = torch.cat([generator(part, None, truncation, noise_mode="const") for part in z.split(SHEET)])
-    pixels = (pictures * 127.5 + 128).clamp(0, 255).to("cpu", torch.uint8)
-    rows = pixels.unflatten(0, (SHEET, SHEET)).permute(0, 3, 1, 4, 2)
-    return rows.flatten(2, 3).flatten(0, 1).contiguous().numpy()
+    return to_sheet((pictures + 1) / 2, SHEET)
 
 
 def train(

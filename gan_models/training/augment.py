@@ -79,16 +79,21 @@ class AdaptiveAugment(nn.Module):
         hue = self._chosen((torch.rand(count, device=device) * 2 - 1) * pi, 0)
         saturation = self._chosen(torch.exp2(torch.randn(count, device=device)), 1)
 
-        axis = torch.full((3,), LUMA, device=device)
-        identity, grey = torch.eye(3, device=device), torch.outer(axis, axis)
-        cross = LUMA * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device)
-        cosine, sine = hue.cos().view(-1, 1, 1), hue.sin().view(-1, 1, 1)
-        turn = cosine * identity + sine * cross + (1 - cosine) * grey  # Rodrigues' formula
+        identity, grey = torch.eye(3, device=device), torch.full((3, 3), LUMA**2, device=device)
+        turn = hue_turns(hue)
         mirror = identity - 2 * grey * flip.view(-1, 1, 1)
         saturate = grey + (identity - grey) * saturation.view(-1, 1, 1)
         matrix = saturate @ turn @ mirror * contrast.view(-1, 1, 1)
         grey_offset = brightness * contrast * (1 - 2 * flip)  # an equal change of all channels lies on the grey axis
         return matrix, grey_offset.view(-1, 1, 1, 1)
+
+
+def hue_turns(angles: torch.Tensor) -> torch.Tensor:
+    """Return N×3×3 matrices that turn colours round the grey axis by N angles in radians (Rodrigues' formula)."""
+    identity, grey = torch.eye(3).to(angles), torch.full((3, 3), LUMA**2).to(angles)
+    cross = LUMA * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]).to(angles)
+    cosine, sine = angles.cos().view(-1, 1, 1), angles.sin().view(-1, 1, 1)
+    return cosine * identity + sine * cross + (1 - cosine) * grey
 
 
 def _matrices(*rows: tuple) -> torch.Tensor:

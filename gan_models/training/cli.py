@@ -20,6 +20,14 @@ TRAINERS = {
     "fast-style": ("gan_models.style_transfer.training", "train"),
     "pix2pix": ("gan_models.translation.training", "train"),
     "cyclegan": ("gan_models.translation.training", "train_cycle"),
+    "gan": ("gan_models.classic.training", "train_gan"),
+    "cgan": ("gan_models.classic.training", "train_cgan"),
+    "dcgan": ("gan_models.classic.training", "train_dcgan"),
+    "unrolled": ("gan_models.classic.training", "train_unrolled"),
+    "wgan": ("gan_models.classic.training", "train_wgan"),
+    "wgan-gp": ("gan_models.classic.training", "train_wgan_gp"),
+    "aegan": ("gan_models.classic.training", "train_aegan"),
+    "progressive": ("gan_models.classic.training", "train_progressive"),
     "stylegan2": ("gan_models.stylegan2.training", "train"),
 }
 
@@ -34,6 +42,11 @@ OPTIONS = (
     "generator",
     "patch",
     "side",
+    "cycle_weight",
+    "identity_weight",
+    "tile",
+    "width",
+    "batch_size",
     "resolution",
 )
 
@@ -51,10 +64,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--start", type=Path, help=text)
     parser.add_argument("--style", type=Path, help="fast-style: the picture whose style is learned")
     parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")
-    parser.add_argument("--task", help="pix2pix: facades, edges, grey or masked")
+    parser.add_argument("--task", help="pix2pix: facades, edges, grey or masked; cyclegan: folders or drawings")
     parser.add_argument("--generator", help="pix2pix: unet or encoder-decoder")
     parser.add_argument("--patch", type=int, help="pix2pix: side of the patches that are judged; 0 for none")
-    parser.add_argument("--side", type=int, help="pix2pix, cyclegan: side of the pictures, instead of the task's own")
+    parser.add_argument("--side", type=int, help="side of the pictures, instead of the usual")
+    parser.add_argument("--cycle-weight", type=float, help="cyclegan: of what comes back; default 10")
+    text = "cyclegan: of what becomes of a picture that is already of the kind; default 5"
+    parser.add_argument("--identity-weight", type=float, help=text)
+    parser.add_argument("--tile", type=int, help="GANs: files are mosaics of pictures of so many pixels a side")
+    parser.add_argument("--width", type=int, help="GANs: channels at the largest size, instead of the usual")
+    parser.add_argument("--batch-size", type=int, help="pictures of an iteration, instead of the usual")
     parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
     parser.set_defaults(run=run)
 

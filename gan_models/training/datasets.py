@@ -32,12 +32,12 @@ def load_pictures(folder: Path) -> list[np.ndarray]:
 
 def load_squares(folder: Path, side: int) -> np.ndarray:
     """Decode every picture below `folder`, cut to its middle square, as N×3×side×side uint8."""
-    squares = []
-    for path in list_pictures(folder):
-        picture = decode(path)[:, :, :3]
-        length = min(picture.shape[:2])
-        top, left = ((size - length) // 2 for size in picture.shape[:2])
-        square = picture[top : top + length, left : left + length]
-        interpolation = cv2.INTER_AREA if length > side else cv2.INTER_CUBIC
-        squares.append(cv2.resize(square, (side, side), interpolation=interpolation).transpose(2, 0, 1))
-    return np.stack(squares)
+    return np.stack([squared(decode(path)[:, :, :3], side).transpose(2, 0, 1) for path in list_pictures(folder)])
+
+
+def squared(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return the middle square of `picture`, H×W×3 uint8, as side×side×3."""
+    length = min(picture.shape[:2])
+    top, left = ((size - length) // 2 for size in picture.shape[:2])
+    square = picture[top : top + length, left : left + length]
+    return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA if length > side else cv2.INTER_CUBIC)

@@ -34,7 +34,8 @@ class CycleGame(nn.Module):
         generator: Makes an untrained generator.
         discriminator: Makes an untrained discriminator.
         cycle_weight: Of the difference between a picture and what comes back of it.
-        identity_weight: Of the difference between a picture and what a generator to its own kind makes of it.
+        identity_weight: Of the difference between a picture and what a generator to its own kind makes of it; 0 for
+            none.
 
     Attributes:
         a_to_b: Generator from A to B.
@@ -64,8 +65,10 @@ class CycleGame(nn.Module):
         terms = {
             "adversarial": adversarial,
             "cycle": self.cycle_weight * (F.l1_loss(again[0], a) + F.l1_loss(again[1], b)),
-            "identity": self.identity_weight * (F.l1_loss(self.b_to_a(a), a) + F.l1_loss(self.a_to_b(b), b)),
         }
+        if self.identity_weight:
+            same = F.l1_loss(self.b_to_a(a), a) + F.l1_loss(self.a_to_b(b), b)
+            terms["identity"] = self.identity_weight * same
         return terms | self.further_losses(a, b, made, again), made
 
     def further_losses(

@@ -1,9 +1,10 @@
-"""What a translation starts from, beside label maps: line drawings, grey pictures, pictures with a hole."""
+"""What a translation starts from, beside label maps: drawings, grey pictures, pictures with a hole."""
 
 import cv2
 import numpy as np
 
 PAPER = 90  # percentile of the greys that is taken for the paper's
+HATCH = 9  # pixels that a stroke of the pencil spans either way
 INK, THIN = 0.25, 0.15  # darkness, as a share of the paper's grey, and share of a pixel, from which it is a line's
 
 
@@ -20,6 +21,20 @@ def line_drawing(photo: np.ndarray, low: float = 60, high: float = 140, width: i
     edges = cv2.Canny(smooth, low, high, L2gradient=True)
     lines = 255 - cv2.dilate(edges, np.ones((width, width), np.uint8))
     return np.dstack([lines] * 3)
+
+
+def pencil_drawing(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return `photo`, H×W×3 uint8, as if drawn with a pencil: lines where it is darker than what is round it, and
+    hatching that is the denser the darker it is, H×W×3.
+    """
+    side = min(photo.shape[:2])
+    lightness = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    lightness = cv2.GaussianBlur(lightness, (0, 0), side / 180)
+    lines = np.clip(lightness / (cv2.GaussianBlur(lightness, (0, 0), side / 24) + 0.02), 0, 1) ** 2.2
+    stroke = np.eye(HATCH, dtype=np.float32)[::-1]  # aslant, as by the right hand
+    hatching = cv2.filter2D(rng.standard_normal(lightness.shape, np.float32), -1, stroke / np.linalg.norm(stroke))
+    shading = 1 - np.clip(0.65 - 0.75 * lightness, 0, 1) * (1 + 0.55 * hatching)
+    return np.dstack([np.round(255 * np.clip(0.97 * lines * shading, 0.08, 0.97)).astype(np.uint8)] * 3)
 
 
 def strokes(drawing: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Networks of image-to-image translation; CycleGAN's generator is `gan_models.layers.ResnetGenerator`."""
+"""Networks of image-to-image translation; CycleGAN's own generator is `gan_models.layers.ResnetGenerator`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
-from gan_models.layers import NORMS, NLayerDiscriminator
+from gan_models.layers import NORMS, NLayerDiscriminator, RestorationUNet
 
 
 class UnetSkipConnectionBlock(nn.Module):
@@ -111,6 +111,23 @@ class HoleFiller(UnetGenerator):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map N×4×H×W in [-1, 1] to N×3×H×W in [-1, 1]."""
         return torch.lerp(x[:, :3], super().forward(x).to(x.dtype), (x[:, 3:] + 1) / 2)
+
+
+class Redrawer(RestorationUNet):
+    """A generator of CycleGAN whose resolution rises by interpolation, which leaves no lattice.
+
+    The residual network of the paper raises it by transposed convolutions of three pixels at a stride of two, and
+    after a short training their lattice is seen. Unlike in restoration nothing carries the picture to the end: else
+    training would begin and stay where both generators leave everything as it is, for nothing comes back better.
+    """
+
+    def __init__(self, **options: Sequence[int] | int | bool):
+        super().__init__(**options)
+        nn.init.normal_(self.tail.weight, 0, 0.02)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N×3×H×W in [-1, 1] to N×3×H×W in [-1, 1]."""
+        return torch.tanh(super().forward(x) - x)
 
 
 class PixelDiscriminator(nn.Module):

@@ -28,14 +28,12 @@ class Task:
         input_nc: Channels of the input.
         load: From a folder and a side to what `pair` takes.
         pair: From one of these and a random generator to input and target, side×side uint8.
-        batch_size: Pairs in a step.
     """
 
     side: int
     input_nc: int
     load: Callable[[Path, int], list[np.ndarray]]
     pair: Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-    batch_size: int
 
 
 def _facades(folder: Path, side: int) -> list[np.ndarray]:
@@ -71,25 +69,45 @@ def _hole_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 
 
 TASKS = {
-    "facades": Task(256, 3, _facades, _facade_pair, 4),
-    "edges": Task(128, 3, _squares, _edge_pair, 4),
-    "grey": Task(128, 3, _squares, _grey_pair, 4),
-    "masked": Task(128, 4, _squares, _hole_pair, 4),
+    "facades": Task(256, 3, _facades, _facade_pair),
+    "edges": Task(128, 3, _squares, _edge_pair),
+    "grey": Task(128, 3, _squares, _grey_pair),
+    "masked": Task(128, 4, _squares, _hole_pair),
 }
+
+
+def two_folders(folder: Path, side: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the pictures of `folder`/trainA and of `folder`/trainB, side×side."""
+    return _squares(folder / "trainA", side), _squares(folder / "trainB", side)
+
+
+def photos_and_drawings(folder: Path, side: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return every second photo of `folder`, and pencil drawings of the others, side×side."""
+    photos, rng = _squares(folder, side), np.random.default_rng(0)
+    return photos[::2], [inputs.pencil_drawing(photo, rng) for photo in photos[1::2]]
+
+
+SETS = {"folders": two_folders, "drawings": photos_and_drawings}
 
 
 class TwoSets:
     """Pictures of two kinds, cut from random places of slightly larger ones and mirrored at random.
 
+    Args:
+        folder: Of pictures.
+        task: One of `SETS`, by which there are two kinds.
+        side: Of the pictures.
+        seed: Of what is cut and mirrored.
+
     Raises:
         ValueError: There are too few pictures of a kind.
     """
 
-    def __init__(self, folder: Path, side: int, seed: int):
+    def __init__(self, folder: Path, task: str, side: int, seed: int):
         self.side = side
-        self.sets = [_squares(folder / name, round(side * JITTER)) for name in ("trainA", "trainB")]
+        self.sets = list(SETS[task](folder, round(side * JITTER)))
         if min(map(len, self.sets)) <= HELD_OUT:
-            raise ValueError(f"Training takes more than {HELD_OUT} pictures in each of trainA and trainB.")
+            raise ValueError(f"Training takes more than {HELD_OUT} pictures of each of two kinds.")
         self.held_out = [middle(picture, side) for picture in self.sets[0][:HELD_OUT]]
         self.sets[0] = self.sets[0][HELD_OUT:]
         self.rng = np.random.default_rng(seed)

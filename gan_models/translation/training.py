@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.layers import NLayerDiscriminator, ResnetGenerator
+from gan_models.layers import NLayerDiscriminator
 from gan_models.runtime import Step
 from gan_models.training.paired import CrossEntropy, train_paired
 from gan_models.training.unpaired import CycleGame, train_unpaired
-from gan_models.translation.network import HoleFiller, UnetGenerator, patch_discriminator
-from gan_models.translation.pairs import TASKS, Pairs, TwoSets
+from gan_models.translation.network import HoleFiller, Redrawer, UnetGenerator, patch_discriminator
+from gan_models.translation.pairs import SETS, TASKS, Pairs, TwoSets
 
 NGF, NDF, DOWNS = 24, 32, 6
+BATCH = 4
 L1_WEIGHT = 100.0
-CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0  # Zhu et al. 2017, sections 4 and 5.2
 GENERATORS = ("unet", "encoder-decoder")
 
 
@@ -72,7 +72,8 @@ def train(
         seed: Of all that is random.
 
     Raises:
-        ValueError: There is no such task, generator or patch, or there are too few pictures.
+        ValueError: There is no such task, generator or patch, the side is no multiple of 64, or there are too few
+            pictures.
     """
     torch.manual_seed(seed)
     made, kind = network(task, generator), TASKS[task]
@@ -90,55 +91,63 @@ def train(
         adversarial_weight=1.0,
         adversarial_from=0,
         steps=steps,
-        batch_size=kind.batch_size,
+        batch_size=BATCH,
         lr=lr,
         seed=seed,
         resume=resume,
     )
 
 
-def compact_resnet() -> ResnetGenerator:
-    """Return an untrained generator of CycleGAN with two million parameters."""
-    return ResnetGenerator(ngf=32, n_blocks=6)
+def compact_cyclegan() -> Redrawer:
+    """Return an untrained generator of CycleGAN with 2.2 million parameters."""
+    return Redrawer(channels=(16, 32, 64, 128), blocks=6, context=True)
 
 
 def train_cycle(
     data: Path,
     out: Path,
+    task: str = "folders",
     *,
     resume: bool = False,
     steps: int = 8_000,
     side: int = 128,
+    cycle_weight: float = 10.0,
+    identity_weight: float = 5.0,
     lr: float = 3e-4,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Train CycleGAN on `data`/trainA and `data`/trainB; leave a-to-b.safetensors and b-to-a.safetensors in `out`.
+    """Train CycleGAN on two kinds of pictures; leave a-to-b.safetensors and b-to-a.safetensors in `out`.
 
     Yields as `train_unpaired`, by how well pictures of A come back from B.
 
     Args:
-        data: Folder of both folders.
+        data: With the task "folders", folder of the folders trainA and trainB; with "drawings", of photos.
         out: Folder for checkpoints and weights.
+        task: "folders", or "drawings": photos against pencil drawings of other photos.
         resume: Go on from the checkpoint in `out`.
         steps: Iterations.
         side: Of the pictures.
+        cycle_weight: Of what comes back (section 4 of the paper).
+        identity_weight: Of what a generator makes of its own kind (section 5.2), which keeps colours; 0 for none.
         lr: Learning rate of the first half.
         seed: Of all that is random.
 
     Raises:
-        ValueError: There are too few pictures, or the side is no multiple of four or below 32.
+        ValueError: There is no such task, there are too few pictures, or the side is no multiple of four or below 32.
     """
+    if task not in SETS:
+        raise ValueError(f"The task must be one of {', '.join(SETS)}, not “{task}”.")
     if side < 32 or side % 4:
         raise ValueError(f"The side must be a multiple of four and at least 32 pixels, not {side}.")
     torch.manual_seed(seed)
     yield from train_unpaired(
         CycleGame(
-            compact_resnet,
+            compact_cyclegan,
             lambda: NLayerDiscriminator(3, NDF, n_layers=3, norm="instance"),
-            CYCLE_WEIGHT,
-            IDENTITY_WEIGHT,
+            cycle_weight,
+            identity_weight,
         ),
-        lambda seed: TwoSets(data, side, seed),
+        lambda seed: TwoSets(data, task, side, seed),
         out,
         ("a-to-b", "b-to-a"),
         steps=steps,

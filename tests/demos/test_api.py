@@ -39,6 +39,8 @@ def test_endpoints_are_named_typed_and_documented(client):
         *("/translate", "/translate_pictures", "/translate_film"),
         *faces,
         *restored,
+        *("/train_gan", "/load_generator", "/train_toy", "/two_lines", "/reconstruct_picture"),
+        *(f"/{action}_pictures" for action in ("generate", "interpolate", "combine")),
         *(f"/singan_{task}" for task in tasks),
     }
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}

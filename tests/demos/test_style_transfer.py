@@ -50,6 +50,17 @@ def test_a_second_style_and_other_settings(client, pictures, app):
     assert read_provenance(path)["settings"]["colours"] == "luminance"
 
 
+def test_a_run_goes_on_from_what_another_came_to(client, pictures):
+    options = {"side": 96, "optimizer": "lbfgs", "api_name": "/stylize"}
+    path, *_ = client.predict(**pictures, **options, steps=60)
+    again, *_ = client.predict(**pictures, **options, steps=10, begun=handle_file(path))
+    anew, *_ = client.predict(**pictures, **options, steps=10)
+    came, went_on, other = (decode(one).astype(int) for one in (path, again, anew))
+    assert np.abs(went_on - came).mean() < np.abs(other - came).mean() / 2
+    assert read_provenance(again)["settings"]["begun"]
+    assert read_provenance(anew)["settings"]["begun"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -1,10 +1,13 @@
+from contextlib import nullcontext
+
 import cv2
 import numpy as np
 import pytest
 
+from gan_models import runtime
 from gan_models.runtime import finish
 from gan_models.style_transfer import Stylizer
-from gan_models.style_transfer.stylize import recoloured
+from gan_models.style_transfer.stylize import enlarged, recoloured, resized
 
 RNG = np.random.default_rng(0)
 CONTENT = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (80, 60), interpolation=cv2.INTER_CUBIC)
@@ -89,6 +92,8 @@ def test_two_styles_are_blended(stylizer):
         ({"style_layers": []}, "at least one is of the style"),
         ({"offsets": (0, 0)}, "three numbers"),
         ({"offsets": (0, 0, 300)}, "three numbers"),
+        ({"coarse": 1.0}, "from 0 to 0.9"),
+        ({"coarse": float("nan")}, "from 0 to 0.9"),
     ],
 )
 def test_bad_wishes_get_one_sentence(stylizer, options, sentence):
@@ -136,3 +141,35 @@ def test_a_run_goes_on_from_what_another_came_to(stylizer):
     assert first < 1.1 * sum(came.losses.values())
     assert last < first
     assert {step.preview.shape for step in steps} == {(96, 128, 3)}, "going on must not begin at half size again"
+
+
+def test_going_on_adds_no_offset_twice(stylizer):
+    offsets = (40, 0, -25)
+    flat = np.full((48, 64, 3), 100, np.uint8)
+    shifted = (flat + np.array(offsets)).astype(np.uint8)
+    step = next(iter(stylizer.steps(flat, [flat], steps=2, side=64, begun=shifted, offsets=offsets)))
+    assert np.abs(step.preview.astype(int) - shifted).max() <= 255 * 2 * 0.03 + 1  # two steps of Adam's rate
+
+
+def test_the_share_at_half_size_is_the_one_asked_for(stylizer):
+    for share, small in ((0, 0), (0.5, 4)):
+        shapes = [step.preview.shape for step in stylizer.steps(CONTENT, [STYLE], side=128, steps=8, coarse=share)]
+        assert shapes.count((48, 64, 3)) == small / 2  # one report for two steps
+        assert shapes[-1] == (96, 128, 3)
+
+
+@pytest.mark.skipif(not runtime._cpu_has_bfloat16(), reason="this processor has no bfloat16")
+def test_half_precision_leads_to_the_same_losses(stylizer, monkeypatch):
+    options = {"steps": 40, "side": 64, "coarse": 0}
+    half = losses_of(stylizer, **options)[-1]
+    monkeypatch.setattr(runtime, "mixed_precision", lambda *_, **__: nullcontext())
+    whole = losses_of(stylizer, **options)[-1]
+    assert half != whole
+    assert sum(half.values()) == pytest.approx(sum(whole.values()), rel=0.05)
+
+
+def test_what_was_drawn_small_keeps_the_contents_detail_when_enlarged():
+    content = RNG.integers(60, 190, (48, 64, 3), np.uint8)
+    coarse = resized(content, 32)
+    np.testing.assert_array_equal(enlarged(coarse, coarse, content), content)
+    np.testing.assert_array_equal(enlarged(coarse + np.uint8(30), coarse, content), content + 30)

@@ -61,3 +61,16 @@ def test_random_holes_leave_something_to_go_by():
     assert min(shares) > 0.005
     assert max(shares) < 0.6
     assert np.mean(shares) == pytest.approx(0.12, abs=0.06)
+
+
+def test_a_pencil_drawing_is_denser_where_the_photo_is_darker():
+    photo = np.zeros((96, 96, 3), np.uint8)
+    photo[:] = np.linspace(20, 250, 96).astype(np.uint8)[None, :, None]
+    drawing = inputs.pencil_drawing(photo, np.random.default_rng(0)).astype(float)
+    assert (drawing.std(2) == 0).all(), "a pencil has no colours"
+    dark, middle, light = (drawing[:, start : start + 24, 0] for start in (4, 36, 68))
+    assert dark.mean() < middle.mean() < light.mean()
+    assert dark.std() > light.std()
+    rising = np.mean((dark[1:, :-1] - dark[:-1, 1:]) ** 2)  # along the strokes
+    falling = np.mean((dark[:-1, :-1] - dark[1:, 1:]) ** 2)  # across them
+    assert rising < falling / 3

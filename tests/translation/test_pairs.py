@@ -55,13 +55,23 @@ def test_two_sets_never_mix(two_sets, monkeypatch):
         "_squares",
         lambda folder, side: [np.full((side, side, 3), 255 * (folder.name == "trainB"), np.uint8)] * 3,
     )
-    a, b = pairs.TwoSets(two_sets, 32, 0).batch(5)
+    a, b = pairs.TwoSets(two_sets, "folders", 32, 0).batch(5)
     assert a.shape == b.shape == (5, 3, 32, 32)
     assert (a == -1).all()
     assert (b == 1).all()
 
 
 def test_validation_goes_there_and_back(two_sets):
-    source = pairs.TwoSets(two_sets, 32, 0)
+    source = pairs.TwoSets(two_sets, "folders", 32, 0)
     assert source.validate(lambda x: -x, lambda x: -x) == float("inf")
     assert source.validate(lambda x: -x, lambda x: x) < 30
+
+
+def test_drawings_are_of_other_photos_than_those_they_are_set_against(photos):
+    kept, drawn = pairs.photos_and_drawings(photos, 48)
+    everything = pairs._squares(photos, 48)
+    assert len(kept) + len(drawn) == len(everything)
+    for photo, drawing, other in zip(everything[1::2], drawn, kept, strict=False):
+        assert (drawing.std(2) == 0).all(), "a drawing has colours"
+        grey, likeness, unlikeness = (one.mean(2).ravel() for one in (drawing, photo, other))
+        assert np.corrcoef(grey, likeness)[0, 1] > np.corrcoef(grey, unlikeness)[0, 1]

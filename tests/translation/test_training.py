@@ -11,7 +11,7 @@ def small(monkeypatch):
     """Tiny networks."""
     for name, value in (("NGF", 2), ("NDF", 2)):
         monkeypatch.setattr(training, name, value)
-    monkeypatch.setattr(training, "compact_resnet", lambda: training.ResnetGenerator(ngf=2, n_blocks=1))
+    monkeypatch.setattr(training, "compact_cyclegan", lambda: training.Redrawer(channels=(2, 4), blocks=1))
 
 
 @pytest.mark.parametrize("options", [{}, {"patch": 1}, {"patch": 0}, {"generator": "encoder-decoder", "patch": 16}])
@@ -75,7 +75,7 @@ def test_a_cycle_leaves_both_generators(two_sets, tmp_path):
         load_state_dict_file(tmp_path / "out" / f"{name}.safetensors", "safetensors") for name in ("a-to-b", "b-to-a")
     ]
     for state in states:
-        training.compact_resnet().load_state_dict(state, strict=True)
+        training.compact_cyclegan().load_state_dict(state, strict=True)
     assert not all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
@@ -87,5 +87,14 @@ def test_sides_that_would_not_come_back_are_refused(two_sets, tmp_path, side):
 
 def test_too_few_of_a_kind_are_refused(two_sets, monkeypatch, tmp_path):
     monkeypatch.setattr(pairs, "HELD_OUT", 3)
-    with pytest.raises(ValueError, match="more than 3 pictures in each"):
+    with pytest.raises(ValueError, match="more than 3 pictures of each"):
         finish(training.train_cycle(two_sets, tmp_path / "out", steps=1, side=32))
+
+
+def test_drawings_are_learned_from_photos_alone(photos, tmp_path):
+    options = {"task": "drawings", "steps": 20, "side": 32, "identity_weight": 0.0}
+    steps = list(training.train_cycle(photos, tmp_path, **options))
+    assert "identity" not in next(step.losses for step in steps if step.losses)
+    assert {file.stem for file in tmp_path.glob("*.safetensors")} == {"a-to-b", "b-to-a"}
+    with pytest.raises(ValueError, match="task must be one of folders, drawings"):
+        finish(training.train_cycle(photos, tmp_path, "paintings"))
