@@ -35,6 +35,7 @@ GAMES = {
     "WGAN-GP": {"family_name": "wgan-gp"},
     "AEGAN": {"family_name": "aegan"},
 }
+QUALITIES = ["Model", "Pictures", "FID", "FID of training pictures", "IS"]
 SHOWN, COLUMNS = 64, 8
 SHOWN_STEPS = (100, 300, 600, 1000)
 
@@ -69,19 +70,21 @@ def held_out(folder: Path, side: int, tile: int | None) -> pictures.Pictures:
 
 def quality(options: argparse.Namespace) -> None:
     """Print FID and the Inception Score of each model."""
-    rows = []
-    for name in options.models:
-        backend = PictureGenerator(name, "cpu")
-        reference = held_out(options.data, backend.side, options.tile)
-        count = min(len(reference), options.count)
-        judge = training.Judge(reference, torch.device("cpu"), count)
-        latents = torch.cat([backend.latent(seed) for seed in range(count)])
-        labels = torch.arange(count) % max(1, len(backend.kinds))
-        scores = judge(training.draw(backend.network, latents, labels, backend.side))
-        learned = pictures.from_folder(options.data, backend.side, tile=options.tile).split(training.HELD_OUT)[0]
-        floor = judge(learned.pixels[:count].float() / 127.5 - 1)
-        rows.append([name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"])
-    print(markdown(["Model", "Pictures", "FID", "FID of training pictures", "IS"], rows))
+    rows = [quality_row(name, options.data, options.tile, options.count) for name in options.models]
+    print(markdown(QUALITIES, rows))
+
+
+def quality_row(name: str, data: Path, tile: int | None = None, count: int = 1000) -> list[str]:
+    """Return the row of `quality` for a model and the folder that it was trained on."""
+    backend = PictureGenerator(name, "cpu")
+    learned, reference = pictures.from_folder(data, backend.side, tile=tile).split(training.HELD_OUT)
+    count = min(len(reference), count)
+    judge = training.Judge(reference, torch.device("cpu"), count)
+    latents = torch.cat([backend.latent(seed) for seed in range(count)])
+    labels = torch.arange(count) % max(1, len(backend.kinds))
+    scores = judge(training.draw(backend.network, latents, labels, backend.side))
+    floor = judge(learned.pixels[:count].float() / 127.5 - 1)
+    return [name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"]
 
 
 def curves(options: argparse.Namespace) -> None:

@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from benchmarks.measuring import markdown
+
 if TYPE_CHECKING:
     from gan_models.features.network import VGG
 
 SHEET_SEEDS = range(64)
 FEATURES = "features-compact"
+QUALITIES = ["Set", "Pictures", f"FID ({FEATURES})", f"KID × 1000 ({FEATURES}, of 5000 each)"]
 
 
 def embed(pictures: Iterator[np.ndarray], network: VGG) -> np.ndarray:
@@ -41,29 +44,33 @@ def batches(pictures: np.ndarray, size: int = 250) -> Iterator[np.ndarray]:
 
 def quality(options: argparse.Namespace) -> None:
     """Print FID and KID of generated against real pictures, at truncation 1, and of two halves of the real ones."""
+    print(markdown(QUALITIES, quality_rows(options.model, options.data, options.count)))
+
+
+def quality_rows(model: str, data: Path, count: int) -> list[list[str]]:
+    """Return the rows of `quality`."""
     from gan_models import checkpoints
     from gan_models.metrics import fid, kid
     from gan_models.stylegan2 import FaceGenerator
     from gan_models.training.datasets import load_squares
 
-    faces = FaceGenerator(options.model, "cpu")
+    faces = FaceGenerator(model, "cpu")
     network = checkpoints.load(FEATURES, "cpu")
-    reals = embed(batches(load_squares(options.data, faces.network.img_resolution)), network)
+    reals = embed(batches(load_squares(data, faces.network.img_resolution)), network)
     order = np.random.default_rng(0).permutation(len(reals))
     first, second = np.array_split(reals[order], 2)
 
     def drawn() -> Iterator[np.ndarray]:
-        for start in range(0, options.count, 250):
-            styles = faces.styles(faces.latents(range(start, min(start + 250, options.count))), 1)
+        for start in range(0, count, 250):
+            styles = faces.styles(faces.latents(range(start, min(start + 250, count))), 1)
             yield np.stack([faces.draw(w).transpose(2, 0, 1) for w in styles])
 
-    fakes = embed(drawn(), network)
-    print(f"| Set | Pictures | FID ({FEATURES}) | KID × 1000 ({FEATURES}, of 5000 each) |")
-    print("| --- | --- | --- | --- |")
-    for name, a, b in ((options.model, fakes, reals), ("two halves of the real set", first, second)):
+    fakes, rows = embed(drawn(), network), []
+    for name, a, b in ((model, fakes, reals), ("two halves of the real set", first, second)):
         size = min(5000, len(a), len(b))  # the kernel matrix has size² entries
         pick = [x[np.random.default_rng(1).permutation(len(x))[:size]] for x in (a, b)]
-        print(f"| {name} | {len(a)} against {len(b)} | {fid(a, b):.3f} | {1000 * kid(*pick):.3f} |")
+        rows.append([name, f"{len(a)} against {len(b)}", f"{fid(a, b):.3f}", f"{1000 * kid(*pick):.3f}"])
+    return rows
 
 
 def grid(rows: list[list[np.ndarray]], path: Path) -> None:

@@ -82,6 +82,13 @@ def synthetic_pairs(folder: Path, damage: Callable) -> Iterator[Pair]:
 
 def table(sets: dict[str, list[Pair]], methods: dict[str, Callable], sheet: Path | None) -> str:
     """Return a markdown table of the mean scores of what came in and of what each method makes of it."""
+    return markdown(["Set", "Method", "PSNR (dB)", "SSIM", "CIEDE2000"], score_rows(sets, methods, sheet))
+
+
+def score_rows(
+    sets: dict[str, list[Pair]], methods: dict[str, Callable], sheet: Path | None = None
+) -> list[list[str]]:
+    """Return the rows of `table`; write pictures of the first pairs as `sheet`."""
     rows, strips = [], []
     for title, pairs in sets.items():
         scores: dict[str, list[tuple[float, float, float]]] = {}
@@ -98,7 +105,7 @@ def table(sets: dict[str, list[Pair]], methods: dict[str, Callable], sheet: Path
     if sheet:
         sheet.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.concatenate(strips)).save(sheet, quality=90)
-    return markdown(["Set", "Method", "PSNR (dB)", "SSIM", "CIEDE2000"], rows)
+    return rows
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:

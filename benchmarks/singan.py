@@ -147,6 +147,12 @@ def models() -> list[str]:
 
 
 def judged(model: SinGAN) -> str:
+    """Return `figures` as cells of a table."""
+    first, second, diversity = figures(model)
+    return f"{first:.3f} | {second:.3f} | {diversity:.2f}"
+
+
+def figures(model: SinGAN) -> tuple[float, float, float]:
     """Return the mean SIFID of samples from scale 0 and from scale 1, and how much the former differ.
 
     Diversity is the paper's: the deviation of each pixel over the samples, in units of the picture's own.
@@ -156,7 +162,7 @@ def judged(model: SinGAN) -> str:
     distances = [np.mean([sifid(image, picture) for image in images]) for images in samples]
     greys = np.array(samples[0], float).mean(-1)
     diversity = greys.std(axis=0).mean() / picture.astype(float).mean(-1).std()
-    return f"{distances[0]:.3f} | {distances[1]:.3f} | {diversity:.2f}"
+    return *map(float, distances), float(diversity)
 
 
 def keep_sheet(model: SinGAN, folder: Path | None, name: str) -> None:

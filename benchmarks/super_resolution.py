@@ -10,7 +10,7 @@ DATA holds the original pictures in `set5/`, `set14/` and `bsd100/`. Memory is r
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from gan_models.training.datasets import list_pictures
 FACTOR = 4
 SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}
 FEATURES = {"relu1_2": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_3": 0.25}
+QUALITIES = ["Set", "Method", "PSNR (dB, Y)", "SSIM (Y)", "Sharpness", "Perceptual distance"]
 SMALL = (480, 320)
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
@@ -71,15 +72,24 @@ def quality(data: Path, models: Sequence[str], device: str | None = None, each: 
     Raises:
         ValueError: None of the sets is there, a set is empty, or weights can't be had.
     """
+    sets = {title: data / folder for title, folder in SETS.items() if (data / folder).is_dir()}
+    for title in SETS.keys() - sets.keys():
+        print(f"{title} is skipped: there is no {data / SETS[title]}.", flush=True)
+    if not sets:
+        raise ValueError(f"None of {', '.join(SETS.values())} is in {data}.")
+    return markdown(QUALITIES, quality_rows(sets, models, device, each))
+
+
+def quality_rows(
+    sets: Mapping[str, Path], models: Sequence[str], device: str | None = None, each: bool = False
+) -> list[list[str]]:
+    """Return the rows of `quality` for folders of pictures by the names of the sets."""
     enlargers = {"bicubic": partial(bicubic_upscale, factor=FACTOR)}
     enlargers |= {name: load_tiled(name, device) for name in models}
     perceptual = PerceptualLoss(checkpoints.load("features-compact", "cpu"), FEATURES)
     rows = []
-    for title, folder in SETS.items():
-        if not (data / folder).is_dir():
-            print(f"{title} is skipped: there is no {data / folder}.", flush=True)
-            continue
-        paths = list_pictures(data / folder)
+    for title, folder in sets.items():
+        paths = list_pictures(folder)
         for name, enlarge in enlargers.items():
             scores = []
             for path in paths:
@@ -88,9 +98,7 @@ def quality(data: Path, models: Sequence[str], device: str | None = None, each: 
                     print(title, path.name, name, *score_cells(scores[-1]), sep="  ", flush=True)
             mean = Scores(*np.mean(scores, axis=0))
             rows.append([f"{title} ({len(paths)})", name, *score_cells(mean)])
-    if not rows:
-        raise ValueError(f"None of {', '.join(SETS.values())} is in {data}.")
-    return markdown(["Set", "Method", "PSNR (dB, Y)", "SSIM (Y)", "Sharpness", "Perceptual distance"], rows)
+    return rows
 
 
 def score(enlarge: Enlarge, original: np.ndarray, perceptual: PerceptualLoss) -> Scores:

@@ -1,6 +1,6 @@
 """Measure translation: generators and patch sizes on held-out facades, each embedded model, strokes; and draw sheets.
 
-python -m benchmarks.translation facades --data facades/test --trained FOLDER ...   L1 and SSIM of trainings
+python -m benchmarks.translation facades --data facades/test --trained FOLDER ...   scores of trainings
 python -m benchmarks.translation models --data photos/ --faces faces/ --facades facades/test    L1 and SSIM of each
 python -m benchmarks.translation sheet --task TASK --data FOLDER FILE               twenty held-out results
 python -m benchmarks.translation cycle --data faces/ FILE      photos and drawings: both ways, there and back
@@ -21,8 +21,10 @@ from PIL import Image
 
 from benchmarks.measuring import markdown
 from gan_models.images import decode
+from gan_models.images.facades import label_map
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.metrics import ssim
+from gan_models.metrics import fcn_score, ssim
+from gan_models.metrics.fcn_score import segmented
 from gan_models.training import checkpoint
 from gan_models.training.datasets import list_pictures, squared
 from gan_models.training.ema import EMA
@@ -32,6 +34,7 @@ from gan_models.translation.translate import dropping
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
 COUNT = 20
+FCN = ["Pixel accuracy", "Class accuracy", "Class IoU"]
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -44,10 +47,15 @@ def pairs(task: str, data: Path, side: int) -> list[Pair]:
 def network_of(folder: Path) -> tuple[torch.nn.Module, int]:
     """Return the averaged generator of a training called TASK-GENERATOR-PATCH-SIDE, and the side."""
     task, generator, _, side = folder.name.rsplit("-", 3)
-    network = training.network(task, {"unet": "unet", "plain": "encoder-decoder"}[generator])
+    return averaged(folder, task, {"unet": "unet", "plain": "encoder-decoder"}[generator]), int(side)
+
+
+def averaged(folder: Path, task: str, generator: str) -> torch.nn.Module:
+    """Return the averaged generator of the training in `folder`."""
+    network = training.network(task, generator)
     ema = EMA(network)
     checkpoint.load(folder / "checkpoint.pt", {"ema": ema})
-    return ema.network, int(side)
+    return ema.network
 
 
 @torch.inference_mode()
@@ -64,6 +72,12 @@ def scores(made: list[np.ndarray], wanted: list[np.ndarray]) -> list[str]:
     return [f"{np.mean(errors):.2f}", f"{np.mean(likeness):.4f}"]
 
 
+def fcn_scores(made: list[np.ndarray], wanted: list[np.ndarray]) -> list[str]:
+    """Return pixel accuracy, class accuracy and class IoU of facades against the labels they were made from."""
+    score = fcn_score(np.stack([segmented(one) for one in made]), np.stack([label_map(one) for one in wanted]))
+    return [f"{share:.3f}" for share in score]
+
+
 def facades(options: argparse.Namespace) -> None:
     """Print a table of trainings."""
     rows = []
@@ -71,8 +85,9 @@ def facades(options: argparse.Namespace) -> None:
         network, side = network_of(folder)
         held_out = pairs("facades", options.data, side)
         made = [drawn(network, given) for given, _ in held_out]
-        rows.append([folder.name, *scores(made, [photo for _, photo in held_out])])
-    print(markdown(["Training", "L1 (of 255)", "SSIM"], rows))
+        recognised = fcn_scores(made, [labels for labels, _ in held_out])
+        rows.append([folder.name, *scores(made, [photo for _, photo in held_out]), *recognised])
+    print(markdown(["Training", "L1 (of 255)", "SSIM", *FCN], rows))
 
 
 def models(options: argparse.Namespace) -> None:
@@ -84,11 +99,12 @@ def models(options: argparse.Namespace) -> None:
         photos = [photo for _, photo in held_out]
         shown = [np.ascontiguousarray(given[:, :, :3]) for given, _ in held_out]
         rows.append([task, "input; of a hole, Telea's inpainting", *scores(shown, photos)])
-        rows.append([task, "network", *scores(_made(task, held_out), photos)])
+        rows.append([task, "network", *scores(embedded_results(task, held_out), photos)])
     print(markdown(["Task", "Method", "L1 (of 255)", "SSIM"], rows))
 
 
-def _made(task: str, held_out: list[Pair]) -> list[np.ndarray]:
+def embedded_results(task: str, held_out: list[Pair]) -> list[np.ndarray]:
+    """Return what the embedded model of a task makes of the inputs."""
     backend = Translator(f"translate-{task}-compact", "cpu")
     if task != "masked":
         return [backend(given) for given, _ in held_out]
@@ -105,7 +121,7 @@ def sheet(options: argparse.Namespace) -> None:
     held_out = held_out[:: max(1, len(held_out) // COUNT)][:COUNT]
     cells = [
         np.concatenate([given[:, :, :3], made, photo], 1)
-        for (given, photo), made in zip(held_out, _made(options.task, held_out), strict=True)
+        for (given, photo), made in zip(held_out, embedded_results(options.task, held_out), strict=True)
     ]
     _write(cells, options.file, 4)
 

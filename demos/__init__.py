@@ -3,9 +3,11 @@
 from demos import (
     deblurring,
     dehazing,
+    face_control,
     face_generation,
     face_inversion,
     image_translation,
+    quality_metrics,
     single_image,
     style_transfer,
     super_resolution,
@@ -14,6 +16,7 @@ from demos import (
 
 TABS = (
     face_generation,
+    face_control,
     face_inversion,
     single_image,
     dehazing,
@@ -22,4 +25,5 @@ TABS = (
     style_transfer,
     image_translation,
     training_lab,
+    quality_metrics,
 )

@@ -6,7 +6,7 @@ import gradio as gr
 
 from demos import components as ui
 from demos.gpu import on_gpu
-from demos.restoration import Restorer, strength
+from demos.restoration import Restorer, reference_input, strength
 
 TITLE = "Deblurring"
 TASK = "deblurring"
@@ -30,6 +30,7 @@ def deblur(
     reduction: int = 0,
     length: float = 9.0,
     angle: float = 0.0,
+    reference: str | None = None,
 ) -> Iterator[tuple]:
     """Sharpen a picture that is shaken, moved or a little out of focus.
 
@@ -40,11 +41,13 @@ def deblur(
         reduction: 1 for what moved a few pixels to 4 for what moved twenty, 0 to see what fits; for compact networks.
         length: Of the motion, 1 to 40 pixels; only the classical formulas ask for it.
         angle: Of the motion against the horizontal, in degrees; only the classical formulas ask for it.
+        reference: The sharp picture, of the same size: the status then says PSNR and SSIM before and after.
 
     Returns:
         The sharper picture, a PNG of the input's size that carries the settings that made it.
     """
-    yield from restorer.one(image, model, strength=strength, reduction=reduction, length=length, angle=angle)
+    settings = {"strength": strength, "reduction": reduction, "length": length, "angle": angle}
+    yield from restorer.one(image, model, reference, **settings)
 
 
 @on_gpu
@@ -114,4 +117,5 @@ def _controls() -> dict[str, gr.components.Component]:
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     sentence = "Sharpens what shook or moved, by networks or, to compare, by classical deconvolution."
-    return restorer.build(sentence, (deblur, deblur_pictures, deblur_film), "A blurred picture", _controls)
+    functions = (deblur, deblur_pictures, deblur_film)
+    return restorer.build(sentence, functions, "A blurred picture", _controls, reference_input)

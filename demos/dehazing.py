@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from demos import components as ui
 from demos.gpu import on_gpu
-from demos.restoration import Restorer, strength
+from demos.restoration import Restorer, reference_input, strength
 
 TITLE = "Dehazing"
 TASK = "dehazing"
@@ -21,18 +21,19 @@ restorer = Restorer(TASK, _backend)
 
 
 @on_gpu
-def dehaze(image: str, model: str = DEFAULT, strength: float = 1.0) -> Iterator[tuple]:
+def dehaze(image: str, model: str = DEFAULT, strength: float = 1.0, reference: str | None = None) -> Iterator[tuple]:
     """Remove haze, fog or smoke from a picture.
 
     Args:
         image: The hazy picture, in any common format; transparency is kept.
         model: A name that /models lists for the task "dehazing".
         strength: From 0, the picture as it came, to 1, all the haze that the model sees.
+        reference: The picture without haze, of the same size: the status then says PSNR and SSIM before and after.
 
     Returns:
         The clear picture, a PNG of the input's size that carries the settings that made it.
     """
-    yield from restorer.one(image, model, strength=strength)
+    yield from restorer.one(image, model, reference, strength=strength)
 
 
 @on_gpu
@@ -68,4 +69,5 @@ def dehaze_film(film: str, model: str = DEFAULT, strength: float = 1.0) -> Itera
 def build() -> ui.Ports:
     """Lay out the tab inside the Blocks that is being built."""
     sentence = "Removes haze, fog and smoke, by networks or, to compare, by a classical formula."
-    return restorer.build(sentence, (dehaze, dehaze_pictures, dehaze_film), "A hazy picture", strength)
+    functions = (dehaze, dehaze_pictures, dehaze_film)
+    return restorer.build(sentence, functions, "A hazy picture", strength, reference_input)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from demos import components as ui
 from demos.gpu import TRAINING
 from gan_models.images import decode, glimpse, read_provenance
 from gan_models.images.provenance import write_png
+from gan_models.metrics.measure import measure, require_size
 from gan_models.runtime import Backend, Step
 
 MOST = 200  # pictures at a time
@@ -31,11 +33,16 @@ class Restorer:
     load: Callable[[str], Backend]
     draws: Callable[[str], bool] = lambda model: False
 
-    def one(self, image: str, model: str, **settings: Any) -> Iterator[tuple]:
-        """Restore a picture for the components of `before_after`."""
+    def one(self, image: str, model: str, reference: str | None = None, **settings: Any) -> Iterator[tuple]:
+        """Restore a picture for the components of `before_after`; with a reference, measure the result by it."""
         picture = decode(image)
         yield from ui.deliver(
-            lambda: self.load(model).steps(picture, **settings), picture, task=self.task, model=model, **settings
+            lambda: self.load(model).steps(picture, **settings),
+            picture,
+            task=self.task,
+            model=model,
+            remark=measured_by(reference, picture, *picture.shape[:2]),
+            **settings,
         )
 
     def several(self, images: list[str], model: str, **settings: Any) -> Iterator[tuple]:
@@ -161,6 +168,33 @@ class Restorer:
             tab.select(lambda show=show: show, None, shown, queue=False, **ui.PRIVATE)
         ui.restore_settings(image, self.task, {"model": model, **settings})
         return ui.Ports(model, image, (result, results), inside=((tabs, "picture"),))
+
+
+def measured_by(reference: str | None, before: np.ndarray, height: int, width: int) -> Callable[[np.ndarray], str]:
+    """Return what says of a result how near it comes to `reference`, and how near `before` was if it is as large.
+
+    Raises:
+        ValueError: The reference is no picture that can be read, or hasn't the size that the result will have.
+    """
+    if not reference:
+        return lambda result: ""
+    wanted = decode(reference)
+    require_size(wanted, height, width)
+
+    def remark(result: np.ndarray) -> str:
+        pictures = [picture for picture in (before, result) if picture.shape[:2] == wanted.shape[:2]]
+        found = [measure(picture, wanted, ("psnr", "ssim")) for picture in pictures]
+        psnr = " → ".join(f"{one['psnr']:.2f}".replace("inf", "∞") for one in found)
+        ssim = " → ".join(f"{one['ssim']:.4f}" for one in found if "ssim" in one)
+        return f", PSNR {psnr} dB{ssim and ', SSIM '}{ssim},"
+
+    return remark
+
+
+def reference_input(image: ui.Picture) -> list[gr.components.Component]:
+    """Add a place for a picture that the result is measured by."""
+    with gr.Accordion("Advanced: measure the result", open=False):
+        return [ui.upload("What the result should be, of its size", "reference-input")]
 
 
 def strength() -> dict[str, gr.components.Component]:

@@ -32,7 +32,7 @@ def stylize(
     side: int = 384,
     second_style: str | None = None,
     start: str = "content",
-    optimizer: str = "adam",
+    optimizer: str = "lbfgs",
     colours: str = "style",
     content_layer: str = "relu3_2",
     style_layers: str = "relu1_1, relu2_1, relu3_1, relu4_1",
@@ -182,8 +182,8 @@ def _build_any() -> ui.Ports:
                     region = ui.mask_canvas(content, "Mark where the first style goes")
                 choices = [("The picture", "content"), ("Noise", "noise"), ("The style", "style")]
                 start = gr.Radio(choices, value="content", label="Begin with")
-                choices = [("Adam", "adam"), ("L-BFGS", "lbfgs")]
-                optimizer = gr.Radio(choices, value="adam", label="Optimiser")
+                choices = [("L-BFGS", "lbfgs"), ("Adam", "adam")]
+                optimizer = gr.Radio(choices, value="lbfgs", label="Optimiser")
                 info = "Share of the steps: strokes come out larger, and sooner. At 0 more of the picture stays."
                 coarse = gr.Slider(0, 0.9, 0.6, step=0.1, label="Begin at half size", info=info)
                 content_layer = gr.Textbox("relu3_2", label="Content layer", max_length=20)

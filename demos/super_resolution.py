@@ -6,6 +6,7 @@ import gradio as gr
 
 from demos import components as ui
 from demos.gpu import on_gpu
+from demos.restoration import measured_by, reference_input
 from gan_models.images import decode
 
 TITLE = "Super-resolution"
@@ -13,13 +14,16 @@ TASK = "super-resolution"
 
 
 @on_gpu
-def upscale(image: str, model: str = "sr-psnr-compact", factor: int = 4) -> Iterator[tuple]:
+def upscale(
+    image: str, model: str = "sr-psnr-compact", factor: int = 4, reference: str | None = None
+) -> Iterator[tuple]:
     """Enlarge a picture two or four times, with details that plain interpolation blurs.
 
     Args:
         image: The picture to enlarge, in any common format; transparency is kept.
         model: A name that /models lists for the task "super-resolution".
         factor: How many times as wide and as high: 2 or 4.
+        reference: What the result should be, of its size: the status then says PSNR and SSIM, over all colours.
 
     Returns:
         The enlarged picture, a PNG that carries the settings that made it.
@@ -33,6 +37,7 @@ def upscale(image: str, model: str = "sr-psnr-compact", factor: int = 4) -> Iter
         picture,
         task=TASK,
         model=model,
+        remark=measured_by(reference, picture, *(length * factor for length in picture.shape[:2])),
         factor=factor,
     )
 
@@ -52,6 +57,7 @@ def build() -> ui.Ports:
                 label="Factor",
                 info="×4 makes a picture of 16 times the pixels.",
             )
-            ui.run(upscale, inputs=[image, model, factor], outputs=result, api_name="upscale")
+            further = reference_input(image)
+            ui.run(upscale, inputs=[image, model, factor, *further], outputs=result, api_name="upscale")
     ui.restore_settings(image, TASK, {"model": model, "factor": factor})
     return ui.Ports(model, image, (result,))

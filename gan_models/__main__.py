@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from gan_models.checkpoints import cli as weights_cli
-from gan_models.commands import generate, invert, restore, singan, stylize, upscale
+from gan_models.commands import generate, invert, measure, restore, singan, stylize, upscale
 from gan_models.training import cli as training_cli
 
 
@@ -12,7 +12,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m gan_models", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (upscale, restore, stylize, generate, invert, singan, training_cli, weights_cli):
+    for command in (upscale, restore, stylize, generate, invert, singan, measure, training_cli, weights_cli):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

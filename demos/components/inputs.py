@@ -1,7 +1,7 @@
 """What tabs ask for: pictures, seeds, weights."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +140,16 @@ def made_here(what: str) -> Picture:
     return upload(f"{what} made here, to restore its settings", "made-here")
 
 
-def weights_picker(task: str, network: str | None = None) -> gr.Dropdown:
+def weights_picker(task: str, network: str | None = None, names: Sequence[str] | None = None) -> gr.Dropdown:
     """Add a choice among the models of `task`. One that is only on the Hub is fetched when it is picked.
 
-    With `network`, only models of that network are offered.
+    With `network`, only models of that network are offered; with `names`, only these.
     """
-    models = [model for model in registry.models(task) if network in (None, model.network)]
+    models = [
+        model
+        for model in registry.models(task)
+        if network in (None, model.network) and (names is None or model.name in names)
+    ]
     default = next(model for model in models if model.embedded).name
     choices = [(_choice_title(model), model.name) for model in models]
     picker = ModelPicker(

@@ -38,7 +38,13 @@ class Made:
 
 
 def deliver(
-    start: Callable[[], Iterator[Step]], before: np.ndarray, *, task: str, model: str | None, **settings: Any
+    start: Callable[[], Iterator[Step]],
+    before: np.ndarray,
+    *,
+    task: str,
+    model: str | None,
+    remark: Callable[[np.ndarray], str] = lambda result: "",
+    **settings: Any,
 ) -> Iterator[tuple]:
     """Stream a backend's steps to the components of `before_after`, and end with the result as a file.
 
@@ -47,6 +53,7 @@ def deliver(
         before: The picture as it came, H×W×3 or 4, uint8, for the left half of the slider.
         task: The task's name, kept in the file.
         model: The weights' name, kept in the file with their hash; None where the run makes its own.
+        remark: What the status line says of the result besides its size.
         settings: All other settings, kept in the file.
     """
     folder = Path(tempfile.mkdtemp(dir=cache_folder()))
@@ -58,8 +65,8 @@ def deliver(
         right = view(step.result, folder / "after.webp")
         path = str(new_file(f"{task}-{own_models.short(model)}.png"))
         write_png(path, step.result, task=task, **own_models.record(model, cache_folder()), **settings)
-        size = f"{step.result.shape[1]} × {step.result.shape[0]} pixels"
-        yield Step(1, 1, message=size, result=Made((path, (left, right)), read_provenance(path)))
+        about = f"{step.result.shape[1]} × {step.result.shape[0]} pixels{remark(step.result)}"
+        yield Step(1, 1, message=about, result=Made((path, (left, right)), read_provenance(path)))
 
     def preview(step: Step) -> tuple:
         return None, (left, view(step.preview, folder / f"preview-{step.index}.webp"))

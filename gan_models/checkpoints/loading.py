@@ -1,9 +1,12 @@
 """From a model's name to its network: read without running anything, fitted strictly, probed for finite output."""
 
+import io
 import pickle
 import pickletools
 import re
+import tarfile
 import textwrap
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -21,6 +24,7 @@ from gan_models.checkpoints.errors import WeightsError
 from gan_models.checkpoints.registry import Model
 from gan_models.runtime import check_wanted, pick_device
 
+EXPANDED = 20  # times its size that an archive may unpack to
 _probed: set[tuple] = set()  # signatures of the downloads that gave finite output
 
 
@@ -63,7 +67,8 @@ def load_state_dict_file(path: Path, format: str, unwrap: Sequence[str] = ()) ->
 
     Args:
         path: The file.
-        format: "safetensors", or "state-dict" for what `torch.save` wrote.
+        format: "safetensors", "state-dict" for what `torch.save` wrote, or "archive" for a tar file of such files, of
+            which the content of each is returned by its path in the archive.
         unwrap: Keys under which the state dict may lie; the first that is there counts.
 
     Returns:
@@ -75,22 +80,44 @@ def load_state_dict_file(path: Path, format: str, unwrap: Sequence[str] = ()) ->
     try:
         if format == "safetensors":
             return load_file(path)
+        if format == "archive":
+            return _read_archive(path)
         with path.open("rb") as file:  # opened here, since torch.load would go by the name's ending
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except FileNotFoundError:
         raise WeightsError(f"There is no file {path}.") from None
     except pickle.UnpicklingError as problem:
         if asked := re.findall(r"GLOBAL ([\w.]+)", str(problem)) or _globals(path):
             raise WeightsError(f"“{path.name}” asks for {', '.join(asked)}, which is never run.") from None
         raise WeightsError(f"“{path.name}” is not a readable PyTorch file of tensors alone.") from None
-    except (SafetensorError, RuntimeError, ValueError, LookupError, EOFError, OSError):
-        raise WeightsError(f"“{path.name}” is damaged or not a {format} file.") from None
+    except (SafetensorError, tarfile.TarError, zlib.error, RuntimeError, ValueError, LookupError, EOFError, OSError):
+        raise WeightsError(f"“{path.name}” is damaged or no {format} file.") from None
     for key in unwrap:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             return dict(content[key])
     if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
         raise WeightsError(f"“{path.name}” holds no state dict.")
     return dict(content)
+
+
+def _read_archive(path: Path) -> dict[str, Any]:
+    """Return what the files that `torch.save` wrote hold in a tar archive; nothing is written to the disk.
+
+    Raises:
+        WeightsError: It would hold more than its size allows for.
+    """
+    files, left = {}, EXPANDED * path.stat().st_size
+    with tarfile.open(path) as archive:
+        for member in archive:
+            left -= member.size
+            if left < 0:
+                raise WeightsError(f"“{path.name}” would unpack to more than {EXPANDED} times its size.")
+            if member.isfile() and member.name.endswith((".pt", ".pth")):
+                content = io.BytesIO(archive.extractfile(member).read())
+                files[member.name] = torch.load(content, map_location="cpu", weights_only=True)
+    return files
 
 
 def load_record(path: Path, unwrap: Sequence[str] = ()) -> safe_pickle.Record:

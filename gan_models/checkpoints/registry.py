@@ -7,7 +7,8 @@ Each table of the file is a model, under the name by which everything else calls
     task = "super-resolution"           # the first embedded model of a task is its default
     network = "gan_models.super_resolution.network:SRResNet"  # not for the formats onnx, npy and formula
     config = { num_feat = 48 }          # the network's constructor arguments; optional
-    format = "safetensors"              # or "state-dict" (PyTorch's own), "nvidia-pickle", "onnx", "npy", "formula"
+    format = "safetensors"              # or "state-dict" (PyTorch's own), "archive" (a tar file of such files),
+                                        # "nvidia-pickle", "onnx", "npy", "formula"
     licence = "MIT"
     size_mb = 0.7                       # of the file, in millions of bytes
 
@@ -44,7 +45,7 @@ REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
 KINDS = {  # of the keys' values; all others are str
     **{"config": dict, "hub": dict, "unwrap": list, "kinds": list, "size_mb": (int, float), "side": int}
 }
-NETWORK_FORMATS = ("safetensors", "state-dict", "nvidia-pickle")
+NETWORK_FORMATS = ("safetensors", "state-dict", "archive", "nvidia-pickle")
 FORMULA = "formula"
 FORMATS = (*NETWORK_FORMATS, "onnx", "npy", FORMULA)
 

@@ -1,29 +1,20 @@
 """Sets of pictures to learn from: a visitor's files and archives, folders, mosaics, and a set drawn here."""
 
-import lzma
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from gan_models import settings
 from gan_models.images import decode, flatten
-from gan_models.runtime import check_wanted
+from gan_models.images.archives import read_pictures
 from gan_models.training.augment import hue_turns
-from gan_models.training.datasets import SUFFIXES, list_pictures, squared
+from gan_models.training.datasets import list_pictures, squared
 
 FEWEST, MOST = 8, 5000  # pictures in a set
-ENTRIES = 20_000  # in an archive, whatever they are
 HUE = 0.3  # standard deviation of the angle by which colours are turned, in radians
 DRAWN = 600  # sprites in the sample set
-UNREADABLE = (  # what zipfile raises on damaged and odd archives
-    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, MemoryError, LookupError),
-    *(zlib.error, lzma.LZMAError, UnicodeDecodeError),
-)
 Kept = list[tuple[np.ndarray, str]]
 
 
@@ -89,55 +80,8 @@ def from_files(paths: Sequence[str | Path], side: int, *, colour: bool = True) -
         ValueError: There are too few pictures or too many, an archive is damaged, empty, too large, or names files
             outside itself, or a picture can't be read; the message is for visitors.
     """
-    kept: Kept = []
-    for path in paths:
-        if zipfile.is_zipfile(path):
-            contents = _unpacked(Path(path))
-        else:
-            contents = iter([(Path(path).name, "", Path(path).read_bytes())])
-        for name, kind, content in contents:
-            check_wanted()
-            if len(kept) == MOST:
-                raise ValueError(f"There are too many pictures: a training takes {MOST} at most.")
-            try:
-                kept.append((squared(flatten(decode(content)), side), kind))
-            except ValueError as problem:
-                raise ValueError(f"{name}: {problem}") from None
+    kept = [(squared(picture, side), kind) for picture, kind in read_pictures(paths, MOST)]
     return of(kept, side, colour=colour)
-
-
-def _unpacked(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Yield name, folder and content of each picture in an archive.
-
-    Raises:
-        ValueError: See `from_files`.
-    """
-    limit = round(settings.max_upload_mb() * 1e6)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > ENTRIES:
-                raise ValueError(f"This archive has {len(entries)} files; {ENTRIES} are the most.")
-            found = False
-            for entry in entries:
-                place = PurePosixPath(entry.filename.replace("\\", "/"))
-                if place.is_absolute() or ".." in place.parts or ":" in entry.filename:
-                    raise ValueError("This archive names files outside itself; it isn't unpacked.")
-                hidden = any(part.startswith((".", "__MACOSX")) for part in place.parts)
-                if hidden or place.suffix.lower() not in SUFFIXES:
-                    continue
-                found = True
-                if entry.file_size > limit:
-                    raise ValueError(f"{place.name} is larger than {settings.max_upload_mb():g} MB.")
-                with archive.open(entry) as stream:
-                    content = stream.read(limit + 1)  # whatever size the archive says
-                if len(content) > limit:
-                    raise ValueError(f"{place.name} is larger than {settings.max_upload_mb():g} MB.")
-                yield place.name, place.parent.name, content
-            if not found:
-                raise ValueError("There are no pictures in this archive.")
-    except UNREADABLE:
-        raise ValueError("This archive is damaged, or packed in a way that can't be read.") from None
 
 
 def from_folder(folder: Path, side: int, *, tile: int | None = None, colour: bool = True) -> Pictures:

@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 DEFAULTS = {
     **{"steps": 150, "content_weight": 2.5e-8, "style_weight": 1e-6, "tv_weight": 1e-6, "side": 384},
-    **{"start": "content", "optimizer": "adam", "colours": "style", "seed": 0, "coarse": 0.6},
+    **{"start": "content", "optimizer": "lbfgs", "colours": "style", "seed": 0, "coarse": 0.6},
 }
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from gan_models import runtime
 from gan_models.features.network import VGG, fold_batch_norm
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
@@ -111,7 +112,7 @@ def train(
         for indices in torch.randperm(len(pictures))[: per_epoch * batch_size].split(batch_size):
             size, zoom = (SIZES[int(torch.randint(len(SIZES), ()))], ZOOM) if step < main else (TILE, 1)
             batch = augment(pictures[indices] / 255, size, zoom).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with runtime.training_precision(torch.device("cpu")):
                 scores = network.logits(batch)
             loss = F.cross_entropy(scores.float(), labels[indices])
             optimizer.zero_grad()

@@ -19,8 +19,13 @@ FACADE_LABELS = {
 }
 
 
-def nearest_labels(picture: np.ndarray) -> np.ndarray:
-    """Return `picture`, H×W×3 uint8, with each pixel in the nearest colour of `FACADE_LABELS`."""
+def label_map(picture: np.ndarray) -> np.ndarray:
+    """Return the place in `FACADE_LABELS` of the colour nearest to each pixel of `picture`, H×W×3 uint8, as H×W."""
     palette = np.array(list(FACADE_LABELS.values()), np.int32)
     distances = [np.square(picture.astype(np.int32) - colour).sum(2) for colour in palette]
-    return palette[np.argmin(distances, 0)].astype(np.uint8)
+    return np.argmin(distances, 0)
+
+
+def nearest_labels(picture: np.ndarray) -> np.ndarray:
+    """Return `picture`, H×W×3 uint8, with each pixel in the nearest colour of `FACADE_LABELS`."""
+    return np.array(list(FACADE_LABELS.values()), np.uint8)[label_map(picture)]

@@ -1,5 +1,7 @@
 """The Inception Score: how sure a classifier is of each picture, and how varied a set is."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -11,7 +13,7 @@ def inception_score(p: np.ndarray, splits: int = 10) -> tuple[float, float]:
 
     Args:
         p: N×K probabilities of the classes of each picture.
-        splits: Equal parts of the set, in its order; a remainder is left out.
+        splits: Parts of the set, in its order, as equal as can be.
 
     Raises:
         ValueError: The rows are no probabilities, or there are fewer than parts.
@@ -21,9 +23,10 @@ def inception_score(p: np.ndarray, splits: int = 10) -> tuple[float, float]:
         raise ValueError("Each row must hold probabilities that add up to 1.")
     if not 1 <= splits <= len(p):
         raise ValueError(f"{len(p)} pictures can't be split into {splits} parts.")
-    size = len(p) // splits
+    ends = [len(p) * index // splits for index in range(splits + 1)]
     scores = []
-    for part in p[: size * splits].reshape(splits, size, -1):
+    for start, end in pairwise(ends):
+        part = p[start:end]
         marginal = part.mean(0)
         terms = part * (np.log(part.clip(1e-16)) - np.log(marginal.clip(1e-16)))
         scores.append(np.exp(terms.sum(1).mean()))

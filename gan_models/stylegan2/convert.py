@@ -111,17 +111,43 @@ def from_rosinality(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     state = content.get("g_ema", content)
     if not isinstance(state, Mapping):
         raise WeightsError("“g_ema” is no state dict.")
+    converted = synthesis(state)
+    for index in range(_count(r"style\.\d+\.weight", state)):
+        converted |= linear(state, f"mapping.fc{index}", f"style.{index + 1}")
+    known = "latent_avg" in content
+    converted["mapping.w_avg"] = _tensor(content, "latent_avg").flatten() if known else _average(converted)
+    return converted
+
+
+def linear(state: Mapping[str, Any], ours: str, theirs: str) -> dict[str, torch.Tensor]:
+    """Return the fully connected layer `theirs` of `state` under the name `ours`."""
+    return _taken(state, ours, theirs, LINEAR)
+
+
+def _taken(
+    state: Mapping[str, Any], ours: str, theirs: str, kinds: dict[str, tuple[str, Callable]]
+) -> dict[str, torch.Tensor]:
+    return {
+        f"{ours}.{name}": make(_tensor(state, f"{theirs}.{foreign}".removesuffix(".")))
+        for name, (foreign, make) in kinds.items()
+    }
+
+
+def synthesis(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return what `Synthesis` loads, under the names that it has in a `Generator`, of rosinality's state dict.
+
+    Raises:
+        WeightsError: Something in it is not as in that layout.
+        KeyError: A parameter is missing.
+    """
     converted: dict[str, torch.Tensor] = {}
 
     def take(ours: str, theirs: str, kinds: dict[str, tuple[str, Callable]]) -> None:
-        for name, (foreign, make) in kinds.items():
-            converted[f"{ours}.{name}"] = make(_tensor(state, f"{theirs}.{foreign}".removesuffix(".")))
+        converted.update(_taken(state, ours, theirs, kinds))
 
     def idle_filter(ours: str) -> None:  # layers that do not enlarge carry one all the same
         converted[f"{ours}.resample_filter"] = network.resample_filter()
 
-    for index in range(_count(r"style\.\d+\.weight", state)):
-        take(f"mapping.fc{index}", f"style.{index + 1}", LINEAR)
     converted["synthesis.b4.const"] = _without(1)(_tensor(state, "input.input"))
     idle_filter("synthesis.b4")
     idle_filter("synthesis.b4.conv1")
@@ -138,8 +164,6 @@ def from_rosinality(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         take(f"{block}.conv1", f"noises.noise_{second + 1}", NOISE)
         take(f"{block}.torgb", f"to_rgbs.{index}", COLOURS)
         take(block, f"to_rgbs.{index}.upsample", FILTER)
-    known = "latent_avg" in content
-    converted["mapping.w_avg"] = _tensor(content, "latent_avg").flatten() if known else _average(converted)
     return converted
 
 

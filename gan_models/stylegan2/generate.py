@@ -43,12 +43,13 @@ class FaceGenerator(runtime.Backend):
         ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
+    TASK = "faces"
     DEFAULT = "faces-compact"
 
     def __init__(self, weights: str | None = None, device: str | None = None):
         runtime.watch_layers()
         self.device = runtime.pick_device(device)
-        name = registry.get(weights or self.DEFAULT, task="faces").name
+        name = registry.get(weights or self.DEFAULT, task=self.TASK).name
         self.network = checkpoints.load(name, str(self.device))
         self.network.to(memory_format=torch.channels_last)
 

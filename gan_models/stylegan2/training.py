@@ -136,7 +136,7 @@ def train(
     reals = Reals(data, resolution)
     while step < steps:
         real = reals.batch(batch_size, device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with runtime.training_precision(device):
             fake = generator.synthesis(mixed_styles(generator, batch_size, device))
             real_logits = discriminator(augment(real))  # apart from the drawn ones, for the minibatch deviation
             fake_logits = discriminator(augment(fake.detach()))
@@ -148,7 +148,7 @@ def train(
             update(d_optimizer, R1_WEIGHT / 2 * R1_EVERY * r1_penalty(discriminator(pictures), pictures))
 
         discriminator.requires_grad_(False)
-        with torch.autocast(device.type, torch.bfloat16):
+        with runtime.training_precision(device):
             g_loss = generator_loss(discriminator(augment(fake)))
         update(g_optimizer, g_loss)
         if path_weight and step % PATH_EVERY == 0:

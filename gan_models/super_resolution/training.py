@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import checkpoints
+from gan_models import checkpoints, runtime
 from gan_models.checkpoints.save import save_half
 from gan_models.images.degradations import bicubic_downscale, crop_to_multiple
 from gan_models.images.tensors import to_image, to_tensor
@@ -120,7 +120,7 @@ def train_psnr(
     patches = Patches(data, patch, seed + step)
     while step < steps:
         small, large = patches.batch(batch_size)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             enlarged = generator(small.contiguous(memory_format=torch.channels_last))
         loss = F.l1_loss(enlarged.float(), large)
         optimizer.zero_grad()
@@ -181,7 +181,7 @@ def train_gan(
     while step < steps:
         small, large = patches.batch(batch_size)
         large = large.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             enlarged = generator(small.contiguous(memory_format=torch.channels_last)).float()
             discriminator.requires_grad_(False)
             content_loss = content(enlarged, large)
@@ -194,7 +194,7 @@ def train_gan(
         g_optimizer.step()
 
         discriminator.requires_grad_(True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             logits = discriminator(torch.cat([large, enlarged.detach()])).float()
         d_loss = discriminator_loss(*logits.chunk(2))
         d_optimizer.zero_grad()

@@ -15,8 +15,12 @@ TRAINERS = {
     "cycle-dehaze": ("gan_models.dehazing.training", "train_cycle"),
     "deblurgan": ("gan_models.deblurring.training", "train"),
     "attributes": ("gan_models.attributes.training", "train"),
+    "face-identity": ("gan_models.attributes.identity", "train"),
+    "segmentation": ("gan_models.segmentation.training", "train"),
     "face-encoder": ("gan_models.inversion.training", "train"),
     "face-boundaries": ("gan_models.stylegan2.boundaries", "train"),
+    "gan-control": ("gan_models.gan_control.training", "train"),
+    "face-controls": ("gan_models.gan_control.training", "train_controls"),
     "fast-style": ("gan_models.style_transfer.training", "train"),
     "pix2pix": ("gan_models.translation.training", "train"),
     "cyclegan": ("gan_models.translation.training", "train_cycle"),
@@ -60,7 +64,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
     parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
-    text = "sr-gan, deblurgan, cycle-dehaze, fast-style: the folder of a training to start from"
+    text = "sr-gan, deblurgan, cycle-dehaze, fast-style, face-controls: the folder of a training to start from"
     parser.add_argument("--start", type=Path, help=text)
     parser.add_argument("--style", type=Path, help="fast-style: the picture whose style is learned")
     parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")

@@ -6,11 +6,7 @@ import cv2
 import numpy as np
 
 from gan_models.images import decode
-
-SUFFIXES = {
-    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"),
-    *(".tif", ".tiff", ".avif", ".heic", ".heif"),
-}
+from gan_models.images.archives import SUFFIXES
 
 
 def list_pictures(folder: Path) -> list[Path]:

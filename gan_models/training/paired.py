@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import losses
+from gan_models import losses, runtime
 from gan_models.checkpoints.save import save_half
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
@@ -98,7 +99,7 @@ def train_paired(
     """Train `network`; leave the running average of its weights as `name`.safetensors in `out`.
 
     Yields a `Step` every 20 iterations; the last one's result is the validation PSNR in dB. The rate falls along a
-    cosine. On a CPU all but the gradient penalty's game runs in bfloat16.
+    cosine. All but the gradient penalty's game runs in bfloat16 where the CPU has it.
 
     Args:
         name: Of the file.
@@ -128,7 +129,7 @@ def train_paired(
     while step < steps:
         damaged, original = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
         playing = game is not None and step >= adversarial_from
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             made = network(damaged)
             terms = dict(content(made, original))
             if playing:
@@ -143,7 +144,7 @@ def train_paired(
         optimizer.step()
         ema.update(network)
         if playing:
-            with torch.autocast("cpu", torch.bfloat16, enabled=game.bfloat16):
+            with runtime.training_precision(torch.device("cpu")) if game.bfloat16 else nullcontext():
                 d_loss = game.discriminator_loss(damaged, made.detach().float(), original)
             d_optimizer.zero_grad()
             d_loss.backward()

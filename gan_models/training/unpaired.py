@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gan_models import runtime
 from gan_models.checkpoints.save import save_half
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
@@ -112,7 +113,7 @@ def train_unpaired(
     """Train `game`; leave the running averages of its generators in `out`.
 
     The rate is constant for the first half and then falls to zero. Yields a `Step` every 20 iterations; the last
-    one's result is what `Sets.validate` says. On a CPU networks run in bfloat16.
+    one's result is what `Sets.validate` says. Networks run in bfloat16 where the CPU has it.
 
     Args:
         game: Generators and discriminators, in float32.
@@ -147,13 +148,13 @@ def train_unpaired(
     while step < steps:
         a, b = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
         _learn(sides["judges"], False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             terms, made = game.generator_losses(a, b)
         _descend(optimizers["generators"], sum(term.float() for term in terms.values()))
         for name, average in averages.items():
             average.update(game.get_submodule(name))
         _learn(sides["judges"], True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             terms["discriminators"] = game.discriminator_loss(made, a, b)
         _descend(optimizers["judges"], terms["discriminators"].float())
         for schedule in schedules.values():

@@ -52,6 +52,7 @@ def train(
     generator: str = "unet",
     patch: int = 70,
     side: int | None = None,
+    l1_weight: float = L1_WEIGHT,
     lr: float = 4e-4,
     seed: int = 0,
 ) -> Iterator[Step]:
@@ -68,6 +69,7 @@ def train(
         generator: "unet" or "encoder-decoder".
         patch: Side of the patches that the discriminator judges; 0 for no discriminator.
         side: Of the pictures; the task's own by default.
+        l1_weight: Of the mean absolute error, beside the discriminator's verdict.
         lr: Learning rate to begin with.
         seed: Of all that is random.
 
@@ -86,7 +88,7 @@ def train(
         out,
         lambda seed: Pairs(data, kind, side, seed),
         made,
-        lambda drawn, photo: {"l1": L1_WEIGHT * F.l1_loss(drawn.float(), photo)},
+        lambda drawn, photo: {"l1": l1_weight * F.l1_loss(drawn.float(), photo)},
         game=CrossEntropy(judge) if judge else None,
         adversarial_weight=1.0,
         adversarial_from=0,

@@ -114,3 +114,13 @@ def test_a_face_is_aligned(inversion):
     assert "113 × 113" in wait_for_status(inversion, "pixels in")
     press(inversion, "Send to Super-resolution")
     WebDriverWait(inversion, 20).until(lambda _: wait(inversion, ".picture-input img[src*='face-inversion']"))
+
+
+def test_moving_a_control_asks_for_it(page):
+    open_tab(page, "Face control")
+    set_number(page, "Age", 70)
+    run(page)
+    assert "(asked: 70)" in wait_for_status(page, "A face in which we measure age")
+    assert wait(page, ".before-after [role=slider], .before-after .inner").is_displayed()
+    boxes = [box for box in page.find_elements(By.CSS_SELECTOR, "input[type=checkbox]") if box.is_displayed()]
+    assert [box.is_selected() for box in boxes] == [True, *[False] * (len(boxes) - 1)]

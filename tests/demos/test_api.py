@@ -12,6 +12,7 @@ from PIL import Image
 
 from gan_models.images import decode, read_provenance
 from gan_models.images.video import read_video_provenance
+from gan_models.metrics.measure import measure
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,15 @@ def test_endpoints_are_named_typed_and_documented(client):
         *("/translate", "/translate_pictures", "/translate_film"),
         *faces,
         *restored,
+        *("/control_face", "/control_sheet"),
         *("/train_gan", "/load_generator", "/train_toy", "/two_lines", "/reconstruct_picture"),
         *(f"/{action}_pictures" for action in ("generate", "interpolate", "combine")),
         *(f"/singan_{task}" for task in tasks),
+        *("/measure", "/measure_sets", "/sifid"),
+        *(f"/opinion_{action}" for action in ("start", "rate", "prefer", "table")),
     }
     parameters = {parameter["parameter_name"]: parameter for parameter in endpoints["/upscale"]["parameters"]}
-    assert list(parameters) == ["image", "model", "factor"]
+    assert list(parameters) == ["image", "model", "factor", "reference"]
     assert parameters["model"]["parameter_default"] == "sr-psnr-compact"
     assert parameters["factor"]["parameter_default"] == 4
     assert not parameters["image"]["parameter_has_default"]
@@ -114,6 +118,19 @@ def test_missing_picture_and_too_large_result_get_one_sentence(client, tmp_path)
         client.predict(image=large, api_name="/upscale")
     assert "1290×968" in str(problem.value)
     assert time.monotonic() - started < 10
+
+
+def test_a_reference_says_how_near_the_result_comes(client, app, tmp_path):
+    original = Image.open(app.root / "examples/super-resolution/cat.png").crop((0, 0, 160, 120))
+    original.save(tmp_path / "original.png")
+    original.resize((40, 30), Image.Resampling.BOX).save(tmp_path / "small.png")
+    files = {"image": handle_file(tmp_path / "small.png"), "reference": handle_file(tmp_path / "original.png")}
+    result, *_, status, settings = client.predict(**files, api_name="/upscale")
+    near = measure(decode(result), decode(tmp_path / "original.png"))
+    assert f"160 × 120 pixels, PSNR {near['psnr']:.2f} dB, SSIM {near['ssim']:.4f}, in" in status
+    assert settings["settings"] == {"factor": 4}
+    with pytest.raises(AppError, match="The reference has 160×120 pixels"):
+        client.predict(**files, factor=2, api_name="/upscale")
 
 
 def test_weights_that_are_not_here_are_refused_offline_at_once(client, tmp_path):

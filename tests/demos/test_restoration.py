@@ -10,6 +10,7 @@ from PIL import Image
 
 from gan_models.images import decode, read_provenance
 from gan_models.images.video import Film, open_video, read_video_provenance
+from gan_models.metrics.measure import measure
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,29 @@ def test_a_shaken_picture_is_sharpened(client, app, model):
     gradients = [np.abs(np.diff(picture.astype(int), axis=1)).mean() for picture in (before, after)]
     assert gradients[1] > 1.05 * gradients[0]
     assert read_provenance(result)["settings"] == {"strength": 1, "reduction": 0, "length": 11, "angle": 23}
+
+
+@pytest.mark.parametrize(("name", "model"), [("dehaze", "dark-channel"), ("deblur", "wiener")])
+def test_a_reference_says_how_near_the_picture_comes_before_and_after(client, app, name, model):
+    files = [app.root / "examples" / folder / "cat.jpg" for folder in ("deblurring", "style-transfer")]
+    image, reference = map(handle_file, files)
+    result, _, status, settings = client.predict(image=image, model=model, reference=reference, api_name=f"/{name}")
+    before, after = (measure(picture, decode(files[1])) for picture in (decode(files[0]), decode(result)))
+    assert f", PSNR {before['psnr']:.2f} → {after['psnr']:.2f} dB, " in status
+    assert f", SSIM {before['ssim']:.4f} → {after['ssim']:.4f}, in" in status
+    assert "reference" not in settings["settings"]
+    same = client.predict(image=image, model=model, strength=0, reference=image, api_name=f"/{name}")[2]
+    assert "PSNR ∞ → ∞ dB, SSIM 1.0000 → 1.0000" in same
+
+
+def test_a_reference_of_another_size_or_none_gets_one_sentence(client, hazy, app, tmp_path):
+    with pytest.raises(AppError, match=r"The reference has 451×300 pixels, .* 640×427"):
+        client.predict(
+            image=hazy, reference=handle_file(app.root / "examples/style-transfer/cat.jpg"), api_name="/dehaze"
+        )
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(AppError, match="not a picture"):
+        client.predict(image=hazy, reference=handle_file(tmp_path / "bad.png"), api_name="/deblur")
 
 
 def test_several_pictures_come_back_as_a_gallery_and_a_zip(client, tmp_path):

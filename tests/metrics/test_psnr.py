@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
-from gan_models.metrics import psnr
+from gan_models.metrics import mse, psnr
 
 BLACK = np.zeros((4, 5, 3), np.uint8)
 
@@ -30,6 +31,19 @@ def test_equal_pictures_are_infinitely_near():
     assert psnr(BLACK, BLACK) == math.inf
 
 
+@pytest.mark.parametrize("shape", [(7, 9), (16, 11, 3)])
+def test_agrees_with_scikit_image(shape):
+    a, b = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-6)
+    assert mse(a, b) == pytest.approx(mean_squared_error(a, b), abs=1e-6)
+
+
+def test_the_squared_error_by_hand():
+    spoiled = BLACK.copy()
+    spoiled[0, 0], spoiled[1, 1, 1] = 3, 255
+    assert mse(BLACK, spoiled) == mse(spoiled, BLACK) == pytest.approx((3 * 9 + 255**2) / 60)
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -38,9 +52,10 @@ def test_equal_pictures_are_infinitely_near():
         (BLACK / 255, "must be uint8, not uint8 and float64"),
     ],
 )
-def test_mismatches_are_refused(other, message):
+@pytest.mark.parametrize("measure", [psnr, mse])
+def test_mismatches_are_refused(measure, other, message):
     with pytest.raises(ValueError, match=message):
-        psnr(BLACK, other)
+        measure(BLACK, other)
 
 
 @pytest.mark.parametrize("shape", [(), (12,), (0, 5, 3), (2, 4, 5, 3)])

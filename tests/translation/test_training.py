@@ -43,6 +43,12 @@ def test_learning_brings_the_target_nearer(photos, tmp_path):
     assert losses[-1] < losses[0]
 
 
+def test_the_discriminator_alone_can_teach(photos, tmp_path):
+    steps = list(training.train(photos, tmp_path / "out", "grey", steps=20, side=64, patch=1, l1_weight=0.0))
+    losses = steps[0].losses
+    assert losses["l1"] == 0 < losses["adversarial"]
+
+
 def test_impossible_trainings_are_refused_in_words(photos, tmp_path, monkeypatch):
     def refused(task="grey", **options):
         with pytest.raises(ValueError, match=r"must be|takes more") as problem:
