@@ -1,7 +1,8 @@
 """Image translation: labels, drawings and pictures of one kind turned into another."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
@@ -185,7 +186,9 @@ def _build_drawing(page: gr.Tab) -> ui.Outputs:
         return [gr.update(visible=takes == "labels"), gr.update(visible=takes == "edges")]
 
     kind.change(show, kind, [facade, sketch], queue=False, **ui.PRIVATE)
-    label.change(lambda name: gr.ImageEditor(brush=_label_brush(name)), label, plan, queue=False, **ui.PRIVATE)
+    # The page changes the brush itself: asking the server would take longer than a visitor takes to draw.
+    brushes = json.dumps({name: asdict(_label_brush(name)) for name in LABELS})
+    label.change(None, label, plan, js=f"(name) => ({{__type__: 'update', brush: {brushes}[name]}})", **ui.PRIVATE)
     gr.on(
         [page.select, kind.change, plan.input, drawing.input, seed.change],
         ui.plain_errors(draw),

@@ -90,6 +90,7 @@ def trainer(model):
         "faces-compact-boundaries": "face-boundaries",
         "faces-compact-encoder": "face-encoder",
         "face-attributes-compact": "attributes",
+        "faces-control-compact": "gan-control",
         "facades-segmentation-compact": "segmentation",
         "dehaze-candy-compact": "candy",
         "dehaze-cycle-compact": "cycle-dehaze",

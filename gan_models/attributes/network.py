@@ -1,4 +1,6 @@
-"""The network that rates faces."""
+"""The networks that rate faces, and tell them apart."""
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,16 +24,44 @@ class FaceAttributes(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 160)):
         super().__init__()
-        layers, width = [], 3
-        for outputs in channels:
-            for stride in (2, 1):
-                layers += [nn.Conv2d(width, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-                width = outputs
-        self.features = nn.Sequential(*layers)
-        self.scores = nn.Linear(width, len(NAMES))
+        self.features = convolutions(channels)
+        self.scores = nn.Linear(channels[-1], len(NAMES))
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
         """Return N×6 scores, in the order of `NAMES`, of N×3×H×W faces in [0, 1] in UTKFace's crop."""
-        if faces.shape[2:] != (SIDE, SIDE):
-            faces = F.interpolate(faces, (SIDE, SIDE), mode="bilinear", antialias=True)
-        return self.scores(self.features(faces * 2 - 1).mean((2, 3)))
+        return self.scores(self.features(resized(faces) * 2 - 1).mean((2, 3)))
+
+
+class FaceIdentity(nn.Module):
+    """Says which faces are alike, as far as one picture of each person teaches that.
+
+    Args:
+        channels: As for `FaceAttributes`.
+        dimensions: Of what it says of a face.
+    """
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 160), dimensions: int = 64):
+        super().__init__()
+        self.features = convolutions(channels)
+        self.embedding = nn.Linear(channels[-1], dimensions)
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        """Return N×64 unit vectors, near where faces are alike, of N×3×H×W faces in [0, 1] in UTKFace's crop."""
+        return F.normalize(self.embedding(self.features(resized(faces) * 2 - 1).mean((2, 3))))
+
+
+def convolutions(channels: Sequence[int]) -> nn.Sequential:
+    """Return two 3×3 convolutions for each width in `channels`, of which the first halves the size."""
+    layers, width = [], 3
+    for outputs in channels:
+        for stride in (2, 1):
+            layers += [nn.Conv2d(width, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+            width = outputs
+    return nn.Sequential(*layers)
+
+
+def resized(faces: torch.Tensor) -> torch.Tensor:
+    """Return N×3×H×W faces as N×3×64×64."""
+    if faces.shape[2:] == (SIDE, SIDE):
+        return faces
+    return F.interpolate(faces, (SIDE, SIDE), mode="bilinear", antialias=True)

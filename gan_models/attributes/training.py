@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from gan_models import runtime
 from gan_models.attributes.network import DEVIATIONS, MEANS, NAMES, SIDE, FaceAttributes
 from gan_models.checkpoints.save import save_half
 from gan_models.images import decode
@@ -52,7 +53,7 @@ def train(data: Path, out: Path, *, resume: bool = False, steps: int = 6000, see
         drawn = [_batch(*one, count) for one, count in zip(learned, (BATCH - RATED_BATCH, RATED_BATCH), strict=True)]
         faces, labels = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         faces, labels = augmented(faces, labels)
-        with torch.autocast("cpu", torch.bfloat16):
+        with runtime.training_precision(torch.device("cpu")):
             scores = network(faces.contiguous(memory_format=torch.channels_last))
         loss = rating_loss(scores.float(), labels)
         optimizer.zero_grad()

@@ -18,11 +18,12 @@ def gram(x: torch.Tensor, region: torch.Tensor | None = None) -> torch.Tensor:
     With a `region`, 1×1×h×w in [0, 1] of the whole picture, pixels count as much as they lie in it (Gatys et al.
     2017, section 4).
     """
-    flat = x.flatten(2).float()
+    # Channels last, as networks compute on a CPU: so gradients come in the layout that the network goes on with.
+    flat = x.permute(0, 2, 3, 1).flatten(1, 2).float()
     if region is None:
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
-    share = F.adaptive_avg_pool2d(region, x.shape[2:]).flatten(2)
-    return (share * flat) @ flat.transpose(1, 2) / share.sum().clamp(min=1e-6)
+        return flat.transpose(1, 2) @ flat / flat.shape[1]
+    share = F.adaptive_avg_pool2d(region, x.shape[2:]).flatten(2).transpose(1, 2)
+    return (share * flat).transpose(1, 2) @ flat / share.sum().clamp(min=1e-6)
 
 
 def grams(features: VGG, style: torch.Tensor, layers: tuple[str, ...] = STYLE_LAYERS) -> dict[str, torch.Tensor]:

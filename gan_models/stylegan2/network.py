@@ -111,15 +111,20 @@ class Mapping(nn.Module):
             w = getattr(self, f"fc{index}")(w)
         if self.num_ws is None:
             return w
-        ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)
-        if truncation_psi != 1:
-            ws[:, :truncation_cutoff] = self.w_avg.lerp(ws[:, :truncation_cutoff], truncation_psi)
-        return ws
+        return for_layers(w, self.num_ws, self.w_avg, truncation_psi, truncation_cutoff)
 
     @torch.no_grad()
     def track(self, w: torch.Tensor, beta: float = 0.995) -> None:
         """Move the average of w towards the mean of a batch N×w_dim, as training does."""
         self.w_avg.lerp_(w.mean(0), 1 - beta)
+
+
+def for_layers(w: torch.Tensor, num_ws: int, w_avg: torch.Tensor, psi: float, cutoff: int | None) -> torch.Tensor:
+    """Return N×w_dim once for each layer, N×num_ws×w_dim; the first `cutoff` moved towards the average by `psi`."""
+    ws = w.unsqueeze(1).repeat(1, num_ws, 1)
+    if psi != 1:
+        ws[:, :cutoff] = w_avg.lerp(ws[:, :cutoff], psi)
+    return ws
 
 
 def modulated(

@@ -1,7 +1,5 @@
 """What a visitor does in the translation tab."""
 
-import time
-
 import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
@@ -56,19 +54,25 @@ def test_labels_are_picked_by_their_names_and_what_was_drawn_stays(page, tmp_pat
     """Two strokes, as wide as the canvas, in the colours of two labels."""
     open_tab(page, "Draw")
     canvas = wait(page, ".canvas canvas")
-    wait(page, ".canvas [aria-label='Brush']", visible=False)
-    for label, height in (("window", 0.45), ("shop", 0.62)):
+    strokes = {"window": 0.45, "shop": 0.62}
+
+    def seen(label):
+        """Say whether the stroke of `label` is on the canvas, in its colour."""
+        page.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)  # only what is seen is shot
+        canvas.screenshot(str(tmp_path / "canvas.png"))
+        shown = decode(tmp_path / "canvas.png")[:, :, :3].astype(int)
+        row = shown[round(strokes[label] * len(shown)), round(0.35 * shown.shape[1]) : round(0.65 * shown.shape[1])]
+        return (np.abs(row - FACADE_LABELS[label]).max(1) < 12).mean() > 0.95
+
+    for label, height in strokes.items():
         before = drawn(page)
         choose(page, label)
-        time.sleep(0.5)  # for the brush to change
-        canvas = wait(page, ".canvas canvas")
+        colour = "rgb({}, {}, {})".format(*FACADE_LABELS[label])
+        wait(page, f".canvas [aria-label='Color'][style*='{colour}']")  # the brush has changed
         drag(page, canvas, (0.3, height), (0.7, height))
+        WebDriverWait(page, 20, 0.05).until(lambda _, label=label: seen(label), f"no stroke of {label}")
         WebDriverWait(page, 20, 0.05).until(lambda _, before=before: drawn(page) != before)
-    canvas.screenshot(str(tmp_path / "canvas.png"))
-    shown = decode(tmp_path / "canvas.png")[:, :, :3]
-    for label, height in (("window", 0.45), ("shop", 0.62)):
-        row = shown[round(height * len(shown)), round(0.35 * shown.shape[1]) : round(0.65 * shown.shape[1])]
-        assert (np.abs(row.astype(int) - FACADE_LABELS[label]).max(1) < 12).mean() > 0.95
+    assert seen("window")
 
 
 def test_a_drawing_is_chosen_and_drawn_on(page):

@@ -3,11 +3,12 @@ from contextlib import nullcontext
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from gan_models import runtime
 from gan_models.runtime import finish
-from gan_models.style_transfer import Stylizer
-from gan_models.style_transfer.stylize import enlarged, recoloured, resized
+from gan_models.style_transfer import Stylizer, stylize
+from gan_models.style_transfer.stylize import enlarged, recoloured, resized, smoothed
 
 RNG = np.random.default_rng(0)
 CONTENT = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (80, 60), interpolation=cv2.INTER_CUBIC)
@@ -173,3 +174,19 @@ def test_what_was_drawn_small_keeps_the_contents_detail_when_enlarged():
     coarse = resized(content, 32)
     np.testing.assert_array_equal(enlarged(coarse, coarse, content), content)
     np.testing.assert_array_equal(enlarged(coarse + np.uint8(30), coarse, content), content + 30)
+
+
+def test_low_frequencies_count_as_much_as_they_are_wide():
+    across = torch.arange(64).expand(1, 1, 48, 64)
+    for waves in (0, 4, 16):
+        wave = torch.cos(2 * torch.pi * waves / 64 * across)
+        gain = (16 * ((waves / 64) ** 2 + 0.02**2)) ** -0.35
+        torch.testing.assert_close(smoothed(wave), gain * wave, rtol=1e-4, atol=1e-4)
+
+
+def test_fewer_steps_are_needed_than_on_the_pixels_themselves(stylizer, monkeypatch):
+    options = {"steps": 30, "optimizer": "lbfgs", "side": 64, "coarse": 0}
+    low = [sum(losses.values()) for losses in losses_of(stylizer, **options)]
+    monkeypatch.setattr(stylize, "smoothed", lambda change: change)
+    plain = [sum(losses.values()) for losses in losses_of(stylizer, **options)]
+    assert min(plain) > low[18 // 2]
