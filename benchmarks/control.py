@@ -62,8 +62,8 @@ def along_direction(ws: torch.Tensor, scores: torch.Tensor, asked: torch.Tensor)
     return ws[: len(asked)] + ((asked - scores[: len(asked)]) / slope)[:, None, None] * normal
 
 
-def errors(count: int) -> None:
-    """Print, for each control, how far what is measured is from what was asked, and what else changes."""
+def errors(count: int) -> str:
+    """Return a table of how far what is measured is from what was asked, for each control, and what else changes."""
     faces, plain = FaceController("faces-control-compact", "cpu"), checkpoints.load("faces-compact", "cpu")
     networks, rng = {"control": faces.network, "faces-compact": plain}, torch.Generator().manual_seed(1)
     latents = {name: random_latents(network) for name, network in networks.items()}
@@ -92,10 +92,9 @@ def errors(count: int) -> None:
             cells += [f"{float(apart['identity'].mean()):.2f}", f"{float(torch.stack(others).mean()):.2f}"]
             rows.append([name, method if source == "control" else f"{method}, {source}", *cells])
     titles = ["Asked for", "By", "Mean error", "Without", "Identity changes", "Other attributes change"]
-    print(markdown(titles, rows))
     found = values["control"]["identity"][:count]
     strangers = float(1 - (found * found.roll(1, 0)).sum(1).mean())
-    print(f"\n{count} faces; the identity of two people differs by {strangers:.2f}")
+    return f"{markdown(titles, rows)}\n\n{count} faces; the identity of two people differs by {strangers:.2f}"
 
 
 @torch.inference_mode()
@@ -129,7 +128,7 @@ def main() -> None:
     actions = parser.add_subparsers(required=True)
     measured = actions.add_parser("errors")
     measured.add_argument("--count", type=int, default=500)
-    measured.set_defaults(run=lambda options: errors(options.count))
+    measured.set_defaults(run=lambda options: print(errors(options.count)))
     judged = actions.add_parser("quality")
     judged.add_argument("--data", type=Path, required=True)
     judged.add_argument("--count", type=int, default=10_000)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import classic, faces, restoration, singan, super_resolution, translation
+from benchmarks import classic, control, faces, restoration, singan, super_resolution, translation
 from benchmarks.measuring import markdown
 from gan_models.deblurring import Deblurrer
 from gan_models.dehazing import Dehazer
@@ -179,6 +179,11 @@ def faces_table(options: argparse.Namespace) -> str:
     return markdown(faces.QUALITIES, rows)
 
 
+def control_table(options: argparse.Namespace) -> str:
+    """How near 500 faces come to what was asked (Shoshan et al. 2021), by the networks that they learned by."""
+    return control.errors(500)
+
+
 TABLES = {
     "super-resolution": super_resolution_table,
     "deblurring": deblurring_table,
@@ -187,6 +192,7 @@ TABLES = {
     "singan": singan_table,
     "pokemon": pokemon_table,
     "faces": faces_table,
+    "control": control_table,
 }
 
 

@@ -1,6 +1,8 @@
 """What a visitor does in the training lab."""
 
 import io
+import re
+import time
 import zipfile
 
 import numpy as np
@@ -48,7 +50,8 @@ def test_points_are_learned_before_ones_eyes(lab):
     assert shown, "no curves are shown"
 
 
-def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive):
+@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive, seconds):
     open_tab(lab, "Pictures")
     fields = lab.find_elements(By.CSS_SELECTOR, ".dataset input[type=file]")
     fields[-1].send_keys(str(archive))
@@ -60,11 +63,13 @@ def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, arc
     enlarged = Client(app.url, verbose=False).predict(image=picture, api_name="/upscale")
     assert enlarged, "another visitor has to wait for the training"
     wait(lab, ".pictures img")
+    time.sleep(seconds)
+    done = int(re.search(r"Step (\d+) of", wait_for_status(lab, "Step "))[1])
     next(button for button in lab.find_elements(By.CSS_SELECTOR, "button.cancel") if button.is_displayed()).click()
     wait_for_status(lab, "Cancelled.")
     name = own_name(lab)
     assert name.startswith("trained-")
-    set_number(lab, "Steps", 50)
+    set_number(lab, "Steps", done + 50)
     run(lab)
     assert "learned by dcgan" in wait_for_status(lab, "pictures of 32 pixels", seconds=120)
     assert own_name(lab) == name, "another training was begun"
