@@ -163,7 +163,7 @@ def test_twenty_callers_at_once_are_all_answered_rightly(app, tmp_path):
     before = resident_mb(app.pid)
 
     def call(index):
-        caller = Client(app.url, verbose=False)
+        caller = Client(app.url, verbose=False, httpx_kwargs={"timeout": 120})  # a busy machine takes its time
         return decode(caller.predict(image=images[index], api_name="/upscale")[0])
 
     with ThreadPoolExecutor(20) as pool:
