@@ -28,9 +28,9 @@ Question = tuple[str | None, str | None, str]
 
 @dataclass
 class Survey:
-    """What one visitor has yet to judge, and what was said. It lives in the visitor's session alone.
+    """What one visitor has yet to judge, and what was said. It is kept for that visitor alone.
 
-    The functions below leave the one that they are given as it is: it may be the one that every session begins with.
+    The functions below leave the one that they are given as it is: it may be the one that every visitor begins with.
 
     Attributes:
         files: Copies of the results, whose names tell nothing, by what made them.
@@ -51,10 +51,10 @@ class Survey:
 def opinion_start(
     survey: Survey, image: str | None = None, results: list[str] | None = None, way: str = "rate"
 ) -> tuple[Survey, str | None, str | None, str]:
-    """Begin a blind comparison of results of one picture, in random order; it lasts as long as the session.
+    """Begin a blind comparison of results of one picture, in random order; it lasts as long as the page is open.
 
     Args:
-        survey: Kept in the session.
+        survey: Kept for this visitor.
         image: A picture that results are made of here: reduced four times, and enlarged again by both compact models
             of super-resolution and bicubically; the original is among them. Its middle 512×512 pixels count.
         results: Instead, 2 to 6 results of one size; what made each is the name of its file.
@@ -77,7 +77,7 @@ def opinion_rate(survey: Survey, score: int) -> tuple[Survey, str | None, str | 
     """Rate the picture on show.
 
     Args:
-        survey: Kept in the session.
+        survey: Kept for this visitor.
         score: 1 (bad), 2 (poor), 3 (fair), 4 (good) or 5 (excellent).
 
     Returns:
@@ -95,7 +95,7 @@ def opinion_prefer(survey: Survey, better: str) -> tuple[Survey, str | None, str
     """Say which of the two pictures on show is better.
 
     Args:
-        survey: Kept in the session.
+        survey: Kept for this visitor.
         better: "a" for the first one, "b" for the second.
 
     Returns:
@@ -114,7 +114,7 @@ def opinion_table(survey: Survey) -> tuple[Survey, list[list[str]], str, str | N
     """Tell what was thought of each model, over all pictures since the last forgetting; this ends the comparison.
 
     Args:
-        survey: Kept in the session.
+        survey: Kept for this visitor.
 
     Returns:
         For each model its mean opinion score, the 95 % interval by Student's t, the number of ratings, the share of

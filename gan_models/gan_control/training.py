@@ -250,7 +250,7 @@ def pass_through(stack: Stack) -> None:
 
 
 def train_controls(
-    start: Path, out: Path, *, resume: bool = False, steps: int = 600, samples: int = 10_000, seed: int = 0
+    start: Path, out: Path, *, resume: bool = False, steps: int = 400, samples: int = 10_000, seed: int = 0
 ) -> Iterator[Step]:
     """Phase two, on the generator in the folder `start`; leave `generator.safetensors`, with its controls, in `out`.
 
