@@ -34,6 +34,7 @@ def train_gan(
     side: int = 32,
     batch_size: int = 32,
     resume: str = "",
+    hue: float = 0.3,
 ) -> Iterator[tuple]:
     """Train a GAN on pictures.
 
@@ -46,6 +47,7 @@ def train_gan(
         side: Pixels of the pictures that are learned and drawn: 16, 32, 64 or 128.
         batch_size: Pictures of an iteration, 4 to 128.
         resume: The name of a training of the same family and size that ended or was cancelled, to go on with it.
+        hue: How far colours are turned at random, in radians: 0, as they are, to 3.14, any colour.
 
     Returns:
         Sheets of pictures from the same latents at one epoch after another, the latest first; the curves of losses,
@@ -59,7 +61,7 @@ def train_gan(
     folder = own_models.folder(name, ui.cache_folder())
     target, state = str(folder / own_models.MODEL), folder / own_models.STATE
     ui.written.update({target, str(state)})
-    settings = {"family": family, "steps": steps, "side": side, "batch_size": batch_size}
+    settings = {"family": family, "steps": steps, "side": side, "batch_size": batch_size, "hue": hue}
     sheets: list[tuple[str, str]] = []
     curves = ui.Curves()
 
@@ -67,7 +69,7 @@ def train_gan(
         yield Step(0, steps, message="Reading the pictures")
         if side not in training.SIDES:
             raise ValueError(f"The side must be one of {', '.join(map(str, training.SIDES))} pixels, not {side}.")
-        learned = pictures.from_files(dataset, side) if dataset else pictures.sprites(side)
+        learned = pictures.from_files(dataset, side, hue=hue) if dataset else pictures.sprites(side, hue=hue)
         with ExitStack() as stack:
             stack.enter_context(own_models.claim(name))
             if resume and not state.exists():

@@ -86,7 +86,7 @@ class GAN:
         """Bring all networks to `device`, and return the game."""
         for part in self.parts().values():
             if isinstance(part, nn.Module):
-                part.to(device)
+                part.to(device, memory_format=torch.channels_last)
         return self
 
     def advance(self, share: float) -> None:

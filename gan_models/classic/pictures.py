@@ -13,7 +13,7 @@ from gan_models.training.augment import hue_turns
 from gan_models.training.datasets import list_pictures, squared
 
 FEWEST, MOST = 8, 5000  # pictures in a set
-HUE = 0.3  # standard deviation of the angle by which colours are turned, in radians
+HUE = 0.3  # radians
 DRAWN = 600  # sprites in the sample set
 Kept = list[tuple[np.ndarray, str]]
 
@@ -25,11 +25,17 @@ class Pictures:
         pixels: N×3×side×side uint8.
         labels: N numbers of kinds.
         kinds: Their names.
-        colour: Whether hues are turned.
+        hue: Standard deviation of the angle by which colours are turned, in radians; 0 where they must stay
+            as they are, as those of faces.
+
+    Raises:
+        ValueError: The angle is out of its range.
     """
 
-    def __init__(self, pixels: torch.Tensor, labels: torch.Tensor, kinds: Sequence[str], colour: bool = True):
-        self.pixels, self.labels, self.kinds, self.colour = pixels, labels, tuple(kinds), colour
+    def __init__(self, pixels: torch.Tensor, labels: torch.Tensor, kinds: Sequence[str], hue: float = HUE):
+        if not 0 <= hue <= np.pi:
+            raise ValueError(f"Colours can be turned by 0 to 3.14 radians, not {hue:g}.")
+        self.pixels, self.labels, self.kinds, self.hue = pixels, labels, tuple(kinds), hue
         self.device = torch.device("cpu")
 
     def __len__(self) -> int:
@@ -38,10 +44,10 @@ class Pictures:
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return N×3×side×side in [-1, 1], and N labels, on the device of the set."""
         chosen = torch.randint(len(self.pixels), (count,))
-        mirror, angles = torch.rand(count, 1, 1, 1) < 0.5, HUE * torch.randn(count)
+        mirror, angles = torch.rand(count, 1, 1, 1) < 0.5, self.hue * torch.randn(count)
         batch = self.pixels[chosen].to(self.device).float() / 127.5 - 1
         batch = torch.where(mirror.to(self.device), batch.flip(3), batch)
-        if self.colour:
+        if self.hue:
             batch = torch.einsum("nij,njhw->nihw", hue_turns(angles).to(self.device), batch).clamp(-1, 1)
         return batch, self.labels[chosen].to(self.device)
 
@@ -50,12 +56,12 @@ class Pictures:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))
         last = max(2, round(share * len(self)))
         return tuple(
-            Pictures(self.pixels[part], self.labels[part], self.kinds, self.colour)
+            Pictures(self.pixels[part], self.labels[part], self.kinds, self.hue)
             for part in (order[last:], order[:last])
         )
 
 
-def of(pictures: Kept, side: int, *, colour: bool = True) -> Pictures:
+def of(pictures: Kept, side: int, *, hue: float = HUE) -> Pictures:
     """Return a set of pictures H×W×3 uint8 with their kinds, cut to squares and brought to side×side.
 
     Raises:
@@ -68,10 +74,10 @@ def of(pictures: Kept, side: int, *, colour: bool = True) -> Pictures:
     pixels = np.stack([picture.transpose(2, 0, 1) for picture, _ in pictures])
     if pixels.shape[2:] != (side, side):
         raise ValueError(f"The pictures must have {side}×{side} pixels.")
-    return Pictures(torch.from_numpy(pixels), labels, kinds, colour)
+    return Pictures(torch.from_numpy(pixels), labels, kinds, hue)
 
 
-def from_files(paths: Sequence[str | Path], side: int, *, colour: bool = True) -> Pictures:
+def from_files(paths: Sequence[str | Path], side: int, *, hue: float = HUE) -> Pictures:
     """Read a visitor's pictures and ZIP archives of them; in an archive the folder is the kind.
 
     Nothing is written to disk, and of each picture only the square that is learned from is kept.
@@ -81,17 +87,17 @@ def from_files(paths: Sequence[str | Path], side: int, *, colour: bool = True) -
             outside itself, or a picture can't be read; the message is for visitors.
     """
     kept = [(squared(picture, side), kind) for picture, kind in read_pictures(paths, MOST)]
-    return of(kept, side, colour=colour)
+    return of(kept, side, hue=hue)
 
 
-def from_folder(folder: Path, side: int, *, tile: int | None = None, colour: bool = True) -> Pictures:
+def from_folder(folder: Path, side: int, *, tile: int | None = None, hue: float = HUE) -> Pictures:
     """Read all pictures below `folder`, of any number; the folder of each is its kind.
 
     Args:
         folder: Of pictures.
         side: What they are brought to.
         tile: If given, each file is a mosaic of pictures of so many pixels a side.
-        colour: See `Pictures`.
+        hue: See `Pictures`.
 
     Raises:
         ValueError: There are too few.
@@ -101,7 +107,7 @@ def from_folder(folder: Path, side: int, *, tile: int | None = None, colour: boo
         picture = flatten(decode(path))
         parts = [picture] if tile is None else tiles(picture, tile)
         kept += [(squared(part, side), path.parent.name) for part in parts]
-    return of(kept, side, colour=colour)
+    return of(kept, side, hue=hue)
 
 
 def tiles(mosaic: np.ndarray, side: int) -> list[np.ndarray]:
@@ -111,7 +117,7 @@ def tiles(mosaic: np.ndarray, side: int) -> list[np.ndarray]:
     return list(parts.transpose(0, 2, 1, 3, 4).reshape(-1, side, side, 3))
 
 
-def sprites(side: int, *, count: int = DRAWN, seed: int = 0) -> Pictures:
+def sprites(side: int, *, count: int = DRAWN, hue: float = HUE, seed: int = 0) -> Pictures:
     """Draw a set of creatures, mirrored halves of blocks on white as in early video games, of three kinds.
 
     Kinds differ by shape: tall ones, round ones and those with legs.
@@ -121,7 +127,7 @@ def sprites(side: int, *, count: int = DRAWN, seed: int = 0) -> Pictures:
     for number in range(count):
         kind = ("legs", "round", "tall")[number % 3]
         kept.append((_sprite(kind, side, rng), kind))
-    return of(kept, side)
+    return of(kept, side, hue=hue)
 
 
 def _sprite(kind: str, side: int, rng: np.random.Generator) -> np.ndarray:

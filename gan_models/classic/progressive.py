@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from gan_models.classic.network import ProgressiveDiscriminator, ProgressiveGenerator, progress
 from gan_models.classic.wgan_gp import WGANGP
+from gan_models.losses import gradient_penalty
 
 DRIFT = 1e-3  # weight of the squared scores of real pictures, which keeps them from drifting (appendix A.1)
 FIRST = 4  # pixels a side
@@ -52,7 +53,10 @@ class Progressive(WGANGP):
 
     def discriminator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the critic's loss, and what keeps its scores near zero."""
-        return super().discriminator_loss(real, fake, labels) + DRIFT * self.discriminator(real).square().mean()
+        penalty = gradient_penalty(self.discriminator, real, fake)
+        scores = self.discriminator(real)
+        distance = scores.mean() - self.discriminator(fake).mean()
+        return self.penalty_weight * penalty - distance + DRIFT * scores.square().mean()
 
     def as_grown(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return N×3×side×side at the size of what the generator draws now, as coarse as that is."""

@@ -13,21 +13,22 @@ from gan_models import checkpoints, runtime
 from gan_models.classic import model
 from gan_models.classic.families import family as family_of
 from gan_models.classic.gan import gradient_norm
-from gan_models.classic.pictures import Pictures, from_folder
+from gan_models.classic.network import Autoencoder
+from gan_models.classic.pictures import HUE, Pictures, from_folder
 from gan_models.images.tensors import to_sheet
 from gan_models.metrics import fid, inception_score
 from gan_models.runtime import Step
 from gan_models.training import checkpoint, processes
-from gan_models.training.ema import EMA
+from gan_models.training.ema import EMA, renew_statistics
 
 SIDES, MAX_STEPS, BATCHES = (16, 32, 64, 128), 200_000, (4, 128)
 MAX_KINDS = 50
 SHEET = 6  # pictures in a row and a column of a sheet
+PART = 32  # pictures that are drawn at once
 JUDGED = 256  # pictures by which FID and IS are estimated while a training goes on
 HELD_OUT = 0.1  # share of the pictures that FID compares with and that nothing is learned from
 LEAST_BETWEEN = 25  # steps from one estimate to the next, or an epoch if that is longer
 SAVE_SECONDS = 20
-EMA_DECAY = 0.995
 FEATURES = "features-compact"
 SHORT_OF_MEMORY = "The memory of this device is too short for this training; try smaller pictures or batches."
 
@@ -132,7 +133,7 @@ def _trained(
     chosen = {name: value for name, value in {"width": width, "lr": lr}.items() if value is not None}
     with numbers.drawn_from():
         game = family_of(family).of_pictures(side, z_dim=z_dim, classes=len(kinds), **chosen).to(device)
-        ema = EMA(game.generator, EMA_DECAY)
+        ema = EMA(game.generator)
         parts = {"training": About(family, kinds), **game.parts(), "ema": ema}
         step = _resumed(state, parts)
     fixed = torch.Generator().manual_seed(0)
@@ -154,6 +155,7 @@ def _trained(
             yield Step(step, steps, losses=losses)
             if step % every == 0 or step == steps:
                 with runtime.computing(device, SHORT_OF_MEMORY):
+                    _settle(ema.network, latents, labels, learned)
                     drawn = draw(ema.network, latents, labels, side)
                     scores = judge(drawn)
                 text = f"FID {scores['FID']:.2f}"
@@ -166,8 +168,18 @@ def _trained(
             _save(state, step, parts, numbers)
     made = ema.network, config_of(ema.network, side), kinds
     with runtime.computing(device, SHORT_OF_MEMORY):
+        _settle(ema.network, latents, labels, learned)
         drawn = draw(ema.network, latents[: SHEET**2], labels[: SHEET**2], side)
     yield Step(steps, steps, preview=_sheet(drawn), result=made)
+
+
+def _settle(network: nn.Module, latents: torch.Tensor, labels: torch.Tensor, learned: Pictures) -> None:
+    """Bring the batch normalisation of an averaged network in line with its weights."""
+    pairs = zip(latents.split(PART), labels.split(PART), strict=True)
+    renew_statistics(network, [partial(network, z, label) for z, label in pairs])
+    if isinstance(network, Autoencoder):
+        pictures = learned.pixels[:JUDGED].to(latents.device).float() / 127.5 - 1
+        renew_statistics(network.encoder, [partial(network.encode, part) for part in pictures.split(PART)])
 
 
 def _sheet(drawn: torch.Tensor) -> np.ndarray:
@@ -226,7 +238,7 @@ def draw(network: nn.Module, latents: torch.Tensor, labels: torch.Tensor, side: 
 
     What a growing generator draws smaller is enlarged.
     """
-    pairs = zip(latents.split(32), labels.split(32), strict=True)
+    pairs = zip(latents.split(PART), labels.split(PART), strict=True)
     drawn = torch.cat([network(z, label).clamp(-1, 1).cpu() for z, label in pairs])
     return drawn.repeat_interleave(side // drawn.shape[2], 2).repeat_interleave(side // drawn.shape[3], 3)
 
@@ -242,6 +254,7 @@ def train(
     tile: int | None = None,
     batch_size: int = 32,
     width: int | None = None,
+    hue: float = HUE,
     seed: int = 0,
 ) -> Iterator[Step]:
     """Train `family` on the pictures below `data`; leave `FAMILY.safetensors` and `sheet.png` in `out`.
@@ -258,6 +271,7 @@ def train(
         tile: If given, each file is a mosaic of pictures of so many pixels a side.
         batch_size: Pictures of an iteration.
         width: Channels at the largest size, if not the usual ones.
+        hue: Standard deviation of the angle by which colours are turned at random, in radians, 0 to π.
         seed: Of all that is random.
 
     Raises:
@@ -273,7 +287,7 @@ def train(
     state = out / "checkpoint.pt"
     if resume and not state.exists():
         raise FileNotFoundError(2, "no checkpoint", str(state))
-    source = from_folder(data, side, tile=tile)
+    source = from_folder(data, side, tile=tile, hue=hue)
     course = train_on(source, family, state, steps=steps, batch_size=batch_size, width=width, seed=seed)
     if not resume:
         state.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Exponential moving average of a network's weights."""
 
 import copy
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -32,3 +33,25 @@ class EMA:
         """Restore a state that `state_dict` gave."""
         self.network.load_state_dict(state["network"])
         self.updates = state["updates"]
+
+
+@torch.no_grad()
+def renew_statistics(network: nn.Module, passes: Sequence[Callable[[], object]]) -> None:
+    """Give the batch normalisation in `network` the means and variances of what goes through it.
+
+    Averaged weights need their own: with those of the weights that they were averaged from, pictures are dull
+    (Izmailov et al. 2018, section 3.2).
+
+    Args:
+        network: Left in evaluation mode.
+        passes: Each sends another batch through it.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    network.train()
+    for number, send in enumerate(passes, 1):
+        for norm in norms:
+            norm.momentum = 1 / number  # so that all batches count alike
+        send()
+    network.eval()

@@ -133,9 +133,15 @@ def test_batches_are_mirrored_and_turned_in_hue_but_stay_white(several):
     assert 15 < left_is_white.sum() < 49
     coloured = torch.where(left_is_white[:, None], batch[:, :, 0, 12], batch[:, :, 0, 2])
     assert coloured.std(0).min() > 0.01
-    source.colour = False
+    source.hue = 0
     plain = source.batch(8)[0]
     assert {round(value, 3) for value in plain.unique().tolist()} == {-0.686, 1.0}
+
+
+@pytest.mark.parametrize("hue", [-0.1, 3.2, float("nan")])
+def test_colours_can_be_turned_all_round_and_no_further(several, hue):
+    with pytest.raises(ValueError, match="Colours can be turned by"):
+        pictures.from_files([several], 16, hue=hue)
 
 
 def test_parts_share_no_picture_and_are_always_alike(several):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from gan_models import runtime
@@ -41,6 +42,21 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(sprites, tmp_path):
     assert again[0].index == 4
     for name, value in again[-1].result[0].state_dict().items():
         torch.testing.assert_close(value, whole[name], msg=name)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "aegan"])
+def test_the_average_is_normalised_by_statistics_of_its_own(sprites, tmp_path, name):
+    network = finish(training.train_on(sprites, name, tmp_path / "a.pt", steps=30, lr=0.01, **SMALL))[0]
+    generator = getattr(network, "generator", network)
+    latents = torch.randn(training.JUDGED, 8, generator=torch.Generator().manual_seed(0))
+    first, norm = generator.layers[:2]
+    seen = [first(part[:, :, None, None]).mean((0, 2, 3)) for part in latents.split(32)]
+    torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
+    if name == "aegan":
+        learned = sprites.split(training.HELD_OUT)[0].pixels.float() / 127.5 - 1
+        first, _, second, norm = network.encoder.layers[:4]
+        seen = [second(F.leaky_relu(first(part), 0.2)).mean((0, 2, 3)) for part in learned.split(32)]
+        torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
 
 
 def test_learning_brings_the_pictures_nearer(sprites, tmp_path):
