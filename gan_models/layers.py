@@ -19,7 +19,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """N×C×H×W to the same."""
-        if not (self.training and distributed.is_available() and distributed.is_initialized()):
+        if not (self.training and _several_processes()):
             return super().forward(x)
         values = x.float()
         sums = torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))])
@@ -32,6 +32,19 @@ class BatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
         return torch.addcmul((self.bias - mean * scale)[:, None, None], values, scale[:, None, None]).to(x.dtype)
+
+
+def batch_variance(x: torch.Tensor) -> torch.Tensor:
+    """Return the variance of each number over the batch, N×… to …; of all processes' batch, if there are several."""
+    if not _several_processes():
+        return x.var(0, unbiased=False)
+    count = distributed.get_world_size()
+    mean = all_reduce(x.mean(0)) / count
+    return all_reduce((x - mean).square().mean(0)) / count
+
+
+def _several_processes() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
 
 
 class ResnetBlock(nn.Module):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan_models.layers import BatchNorm
+from gan_models.layers import BatchNorm, batch_variance
 
 LEAK = 0.2
 MOST = 8  # times as many channels at small sizes as at the largest
@@ -253,7 +253,7 @@ class ProgressiveDiscriminator(nn.Module):
             x = torch.lerp(x, _halved(_reduced(self.levels[depth - whole - 1], finer)), share)
         for level in self.levels[depth - whole :]:
             x = _halved(_reduced(level, x))
-        spread = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
+        spread = (batch_variance(x.float()) + 1e-8).sqrt().mean().to(x.dtype)
         x = torch.cat([x, spread.expand(len(x), 1, *x.shape[2:])], 1)
         return self.score(_reduced(self.last, x)).flatten(1).float()
 

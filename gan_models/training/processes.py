@@ -2,7 +2,7 @@
 
 Every process draws the same random numbers and so the same batches, works on its share of them, and learns from the
 mean of all gradients: what comes of it is what one process would make of the whole batch, where networks look at
-samples one by one, or at the batch by `layers.BatchNorm` alone.
+samples one by one, or at the batch by `layers.BatchNorm` and `layers.batch_variance` alone.
 """
 
 import os
