@@ -9,6 +9,7 @@ from gan_models.classic.network import DCGANDiscriminator, DCGANGenerator, Perce
 from gan_models.losses import discriminator_loss, generator_loss, saturating_generator_loss
 from gan_models.training import processes
 
+SETTLING = 0.25  # share of a training over which its rates fall
 Part = nn.Module | torch.optim.Optimizer
 
 
@@ -90,7 +91,13 @@ class GAN:
         return self
 
     def advance(self, share: float) -> None:
-        """Take note that `share` of the training is over: nothing here."""
+        """Let the rates fall evenly to nothing over the last quarter of the training, of which `share` is over.
+
+        At full rates the two go round each other, and all that is drawn changes its colours with them.
+        """
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = optimizer.defaults["lr"] * min(1.0, (1 - share) / SETTLING)
 
     def latents(self, count: int) -> torch.Tensor:
         """Return `count` latents, N×z_dim, normally distributed; drawn on the CPU, so that devices agree."""

@@ -38,8 +38,9 @@ class Progressive(WGANGP):
         """Grow with the training, of which `share` is over.
 
         Each level gets as many steps as the one before, and the last twice as many; a level fades in during the
-        first half of its steps.
+        first half of its steps. Rates fall as those of all families do.
         """
+        super().advance(share)
         levels = len(self.generator.levels)
         phase = share * (levels + 2)
         level = min(int(phase), levels)

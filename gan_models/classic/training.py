@@ -29,6 +29,7 @@ JUDGED = 256  # pictures by which FID and IS are estimated while a training goes
 HELD_OUT = 0.1  # share of the pictures that FID compares with and that nothing is learned from
 LEAST_BETWEEN = 25  # steps from one estimate to the next, or an epoch if that is longer
 SAVE_SECONDS = 20
+EMA_DECAY = 0.995
 FEATURES = "features-compact"
 SHORT_OF_MEMORY = "The memory of this device is too short for this training; try smaller pictures or batches."
 
@@ -133,7 +134,7 @@ def _trained(
     chosen = {name: value for name, value in {"width": width, "lr": lr}.items() if value is not None}
     with numbers.drawn_from():
         game = family_of(family).of_pictures(side, z_dim=z_dim, classes=len(kinds), **chosen).to(device)
-        ema = EMA(game.generator)
+        ema = EMA(game.generator, EMA_DECAY)
         parts = {"training": About(family, kinds), **game.parts(), "ema": ema}
         step = _resumed(state, parts)
     fixed = torch.Generator().manual_seed(0)

@@ -185,6 +185,20 @@ def test_the_terms_of_an_autoencoding_gan(monkeypatch):
 # --- Progressive growing
 
 
+@pytest.mark.parametrize(
+    ("share", "left"), [(0, 1), (0.7, 1), (0.75, 1), (0.875, 0.5), (0.95, 0.2), (1, 0), (0.1, 1)]
+)
+def test_rates_fall_over_the_last_quarter_of_a_training(share, left):
+    for game in (
+        aegan.AEGAN.of_points(lr=0.01, lr_d=0.02),
+        Progressive.of_pictures(32, z_dim=4, width=2, lr=0.01, lr_d=0.02),
+    ):
+        for now in (0.9, share):
+            game.advance(now)
+        found = {name: optimizer.param_groups[0]["lr"] for name, optimizer in game.optimizers.items()}
+        assert found == {name: pytest.approx(left * (0.01 if name == "g" else 0.02)) for name in found}
+
+
 def test_the_training_grows_and_fades():
     game = Progressive.of_pictures(32, z_dim=4, width=2)
     seen = []
