@@ -77,10 +77,12 @@ def train_on(
 ) -> Iterator[Step]:
     """Train on `pictures`, and go on from the checkpoint `state` if there is one.
 
-    A tenth of the pictures is held out. Yields a `Step` for each iteration, and at each epoch, or every 25 iterations
-    if that is longer, one with a sheet of 36 fixed latents, FID and the Inception Score. The last one's result is the
-    averaged generator, with the arguments that `model.save` takes: network, config, kinds. The checkpoint is written
-    every 20 seconds and when the training ends or is cancelled.
+    A tenth of the pictures is held out. Rates fall to nothing over the last quarter of the steps.
+
+    Yields a `Step` for each iteration, and at each epoch, or every 25 iterations if that is longer, one with a sheet
+    of 36 fixed latents, FID and the Inception Score. The last one's result is the averaged generator, with the
+    arguments that `model.save` takes: network, config, kinds. The checkpoint is written every 20 seconds and when the
+    training ends or is cancelled.
 
     Args:
         pictures: What is learned from.
