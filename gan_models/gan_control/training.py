@@ -210,13 +210,14 @@ def rotation(faces: Generator, mean: torch.Tensor, spread: torch.Tensor, measure
     squares = {name: matrix / matrix.trace() for name, matrix in squares.items()}
     root = torch.linalg.cholesky(sum(squares.values()) + EVEN * torch.eye(size, device=mean.device)).inverse()
     columns = torch.zeros(size, 0, device=mean.device)
-    for name in sorted(ATTRIBUTES, key=GROUPS.__getitem__):  # small parts choose first
+    order = sorted(ATTRIBUTES, key=GROUPS.__getitem__)  # small parts choose first
+    for name in order:
         vectors = torch.linalg.eigh(root @ squares[name] @ root.T).eigenvectors.flip(1)
         chosen = root.T @ vectors[:, : GROUPS[name]]
         columns = torch.linalg.qr(torch.cat([columns, chosen], 1)).Q
     columns = torch.linalg.qr(torch.cat([columns, torch.eye(size, device=mean.device)], 1)).Q[:, :size]
     places, start = {}, 0
-    for name in [*sorted(ATTRIBUTES, key=GROUPS.__getitem__), "rest"]:
+    for name in [*order, "rest"]:
         places[name] = columns[:, start : start + GROUPS[name]]
         start += GROUPS[name]
     return torch.cat([places[name] for name in GROUPS], 1)

@@ -43,7 +43,7 @@ def renew_statistics(network: nn.Module, passes: Sequence[Callable[[], object]])
     (Izmailov et al. 2018, section 3.2).
 
     Args:
-        network: Left in evaluation mode.
+        network: Left in evaluation mode, or as it is if it has no batch normalisation.
         passes: Each sends another batch through it.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
