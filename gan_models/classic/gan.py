@@ -93,7 +93,8 @@ class GAN:
     def advance(self, share: float) -> None:
         """Let the rates fall evenly to nothing over the last quarter of the training, of which `share` is over.
 
-        At full rates the two go round each other, and all that is drawn changes its colours with them.
+        At full rates all that is drawn goes on changing together: Pokémon of one step were all red, while their
+        average over many steps was not.
         """
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
