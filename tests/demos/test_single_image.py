@@ -215,17 +215,29 @@ def test_a_model_without_a_training_does_not_go_on(client, trained, tmp_path):
         client.predict(image=picture, resume=name, api_name="/singan_train")
 
 
-@pytest.mark.parametrize("kind", ["L", "RGBA", "I;16"])
-def test_any_kind_of_picture_can_be_learned_from(client, tmp_path, kind):
+@pytest.fixture(params=["L", "RGBA", "I;16"])
+def unusual(request, tmp_path):
     noise = np.random.default_rng(0).integers(0, 65536, (11, 11), np.uint16)
-    Image.fromarray(noise if kind == "I;16" else (noise >> 8).astype(np.uint8)).save(tmp_path / "a.png")
-    if kind == "RGBA":
+    Image.fromarray(noise if request.param == "I;16" else (noise >> 8).astype(np.uint8)).save(tmp_path / "a.png")
+    if request.param == "RGBA":
         Image.open(tmp_path / "a.png").convert("RGBA").save(tmp_path / "a.png")
-    job = client.submit(image=handle_file(tmp_path / "a.png"), api_name="/singan_train")
+    return handle_file(tmp_path / "a.png")
+
+
+def test_any_kind_of_picture_is_learned_from(client, unusual):
+    job = client.submit(image=unusual, api_name="/singan_train")
     while not any(isinstance(drawn, list) and drawn for _, drawn, *_ in job.outputs()):  # by what has learned from it
         assert not job.done(), job.exception()
         time.sleep(0.1)
+    name, *_ = job.outputs()[-1]
     job.cancel()
+    assert name.startswith("trained-")
+
+
+@pytest.mark.slow
+def test_any_kind_of_picture_can_be_learned_from(client, unusual):
+    name, *_ = client.predict(image=unusual, api_name="/singan_train")
+    assert name.startswith("trained-")
 
 
 def test_files_that_are_no_models_get_one_sentence(client, tmp_path):
