@@ -6,18 +6,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.classic.dcgan import DCGAN, smoothed_loss
-from gan_models.classic.gan import Part, descend
+from gan_models.classic.gan import GAN, Part, descend
 from gan_models.classic.network import Autoencoder, DCGANDiscriminator, Perceptron
-from gan_models.losses import generator_loss
+from gan_models.losses import discriminator_loss, generator_loss
 
-# As in the author's code, but for judged samples, which weigh 0.005 there: the gradient of a discriminator with
-# spectral normalisation is far smaller, and with a tenth of this weight all that was drawn was pale.
-WEIGHTS = {"samples": 1.0, "latents": 0.5, "judged samples": 0.5, "judged latents": 0.1}
+# In the author's code latents weigh 0.5. So much was the strongest pull on our generator: it wrote its latents into
+# pictures as speckles, in which the encoder found them again.
+WEIGHTS = {"samples": 1.0, "latents": 0.02, "judged latents": 0.1}
 
 
-class AEGAN(DCGAN):
+class AEGAN(GAN):
     """A generator and an encoder that learn together, each judged by a discriminator of its own.
+
+    On Pokémon batch normalisation, a slower rate and labels that are not smoothed in the discriminator, with the
+    weights above, came to an FID of 1.9 in 1,000 steps; spectral normalisation and smoothing were at 2.4 after 4,000.
 
     Args:
         generator: Has `encode`, from samples to latents N×z_dim, too.
@@ -26,9 +28,12 @@ class AEGAN(DCGAN):
         judge: Discriminator of latents, N×z_dim to N×1 logits; by default a perceptron.
         lr: Learning rate.
         lr_d: That of both discriminators, if it is another.
+        judged: Weight of what the discriminator says of samples; 0.005 in the author's code.
     """
 
-    for_points: ClassVar = {"lr": 1e-3}
+    norm = "batch"
+    for_points: ClassVar = {"lr": 1e-3, "judged": 0.5}
+    for_pictures: ClassVar = {"lr": 5e-4, "lr_d": 2e-4}
 
     def __init__(
         self,
@@ -39,9 +44,10 @@ class AEGAN(DCGAN):
         *,
         lr: float = 2e-4,
         lr_d: float | None = None,
+        judged: float = 0.05,
     ):
         super().__init__(generator, discriminator, z_dim, lr=lr, lr_d=lr_d)
-        self.judge = judge or Perceptron(z_dim, 1, 256)
+        self.judge, self.judged = judge or Perceptron(z_dim, 1, 256), judged
         self.optimizers["judge"] = self.optimizer(self.judge, lr_d or lr)
 
     @classmethod
@@ -54,7 +60,8 @@ class AEGAN(DCGAN):
         cls, side: int, *, z_dim: int = 128, width: int = 32, classes: int = 0, **options: float | bool
     ) -> Self:
         """Return an untrained game of convolutions, for pictures of side×side pixels."""
-        return cls(Autoencoder(z_dim, side, width), DCGANDiscriminator(side, width, norm=cls.norm), z_dim, **options)
+        networks = Autoencoder(z_dim, side, width), DCGANDiscriminator(side, width, norm=cls.norm)
+        return cls(*networks, z_dim, **cls.for_pictures | options)
 
     def parts(self) -> dict[str, Part]:
         """Return all that a checkpoint keeps."""
@@ -66,11 +73,11 @@ class AEGAN(DCGAN):
         with torch.no_grad():
             found, made = self.generator.encode(real), self.generator(drawn)
             again, back = self.generator(found), self.generator.encode(made)
-        fakes = [smoothed_loss(self.discriminator(fake), 0) for fake in (made, again)]
-        loss = smoothed_loss(self.discriminator(real), 1) + sum(fakes) / 2
+        score = self.discriminator(real)
+        loss = sum(discriminator_loss(score, self.discriminator(fake)) for fake in (made, again)) / 2
         descend(self.optimizers["d"], loss)
-        fakes = [smoothed_loss(self.judge(fake), 0) for fake in (found, back)]
-        latent_loss = smoothed_loss(self.judge(drawn), 1) + sum(fakes) / 2
+        score = self.judge(drawn)
+        latent_loss = sum(discriminator_loss(score, self.judge(fake)) for fake in (found, back)) / 2
         descend(self.optimizers["judge"], latent_loss)
         return {"discriminator": loss.item(), "judge of latents": latent_loss.item()}
 
@@ -84,10 +91,9 @@ class AEGAN(DCGAN):
         terms = {
             "samples": F.l1_loss(again, real),
             "latents": F.mse_loss(back, drawn),
-            "judged samples": sum(judged) / 2,
             "judged latents": sum(judged_latents) / 2,
         }
-        loss = sum(WEIGHTS[name] * term for name, term in terms.items())
+        loss = sum(WEIGHTS[name] * term for name, term in terms.items()) + self.judged * sum(judged) / 2
         descend(self.optimizers["g"], loss, self.frozen)
         return {"generator": loss.item(), "reconstruction": terms["samples"].item()}
 

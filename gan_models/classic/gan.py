@@ -40,6 +40,7 @@ class GAN:
     critic_steps = 1  # of the discriminator for one of the generator
     conditional = False  # whether the networks are told the labels
     for_points: ClassVar = {"lr": 1e-3, "lr_d": 1e-4}  # what suits points in the plane
+    for_pictures: ClassVar = {}  # and pictures
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class GAN:
             ValueError: The side is no power of two, or below 16.
         """
         kinds = classes if cls.conditional else 0
-        generator = DCGANGenerator(z_dim, side, width, kinds)
-        return cls(generator, DCGANDiscriminator(side, width, kinds, norm=cls.norm), z_dim, **options)
+        networks = DCGANGenerator(z_dim, side, width, kinds), DCGANDiscriminator(side, width, kinds, norm=cls.norm)
+        return cls(*networks, z_dim, **cls.for_pictures | options)
 
     def optimizer(self, network: nn.Module, lr: float) -> torch.optim.Optimizer:
         """Return what a network learns by."""

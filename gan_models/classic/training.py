@@ -256,6 +256,7 @@ def train(
     side: int = 64,
     tile: int | None = None,
     batch_size: int = 32,
+    z_dim: int = 128,
     width: int | None = None,
     hue: float = HUE,
     seed: int = 0,
@@ -273,6 +274,7 @@ def train(
         side: Of the pictures: 16, 32, 64 or 128.
         tile: If given, each file is a mosaic of pictures of so many pixels a side.
         batch_size: Pictures of an iteration.
+        z_dim: Numbers of a latent.
         width: Channels at the largest size, if not the usual ones.
         hue: Standard deviation of the angle by which colours are turned at random, in radians, 0 to π.
         seed: Of all that is random.
@@ -291,7 +293,8 @@ def train(
     if resume and not state.exists():
         raise FileNotFoundError(2, "no checkpoint", str(state))
     source = from_folder(data, side, tile=tile, hue=hue)
-    course = train_on(source, family, state, steps=steps, batch_size=batch_size, width=width, seed=seed)
+    sizes = {"batch_size": batch_size, "z_dim": z_dim, "width": width}
+    course = train_on(source, family, state, steps=steps, seed=seed, **sizes)
     if not resume:
         state.unlink(missing_ok=True)
     for step in course:

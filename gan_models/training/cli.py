@@ -50,6 +50,7 @@ OPTIONS = (
     "identity_weight",
     "tile",
     "width",
+    "z_dim",
     "hue",
     "batch_size",
     "resolution",
@@ -78,6 +79,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--identity-weight", type=float, help=text)
     parser.add_argument("--tile", type=int, help="GANs: files are mosaics of pictures of so many pixels a side")
     parser.add_argument("--width", type=int, help="GANs: channels at the largest size, instead of the usual")
+    parser.add_argument("--z-dim", type=int, help="GANs: numbers of a latent; default 128")
     text = "GANs: spread of the angles by which colours are turned at random, in radians; default 0.3, 0 for faces"
     parser.add_argument("--hue", type=float, help=text)
     parser.add_argument("--batch-size", type=int, help="pictures of an iteration, instead of the usual")

@@ -53,6 +53,20 @@ def test_labels_change_what_is_drawn_and_what_is_said():
     assert not torch.allclose(*(discriminator(first, torch.tensor([label])) for label in (0, 2)))
 
 
+@pytest.mark.parametrize("norm", ["spectral", "batch", "none"])
+def test_a_discriminator_adds_the_projection_of_what_it_sees_on_the_kind(norm):
+    torch.manual_seed(0)
+    discriminator = DCGANDiscriminator(16, 4, classes=3, norm=norm).eval()
+    pictures, labels = torch.randn(4, 3, 16, 16), torch.tensor([2, 0, 1, 2])
+    seen = {}
+    discriminator.layers[-1].register_forward_hook(lambda _, given, made: seen.update(features=given[0], free=made))
+    scores = discriminator(pictures, labels)
+    kinds = discriminator.kinds.weight.detach().numpy()
+    features, free = seen["features"].detach().numpy().reshape(4, -1), seen["free"].detach().numpy().reshape(4)
+    expected = free + [kinds[label] @ row for label, row in zip(labels.tolist(), features, strict=True)]
+    np.testing.assert_allclose(scores.detach().numpy()[:, 0], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_spectral_normalisation_divides_by_the_greatest_singular_value():
     torch.manual_seed(0)
     layer = DCGANDiscriminator(16, 4).layers[0]

@@ -23,7 +23,7 @@ from pathlib import Path
 source, out = pictures.sprites(16, count=40), Path(sys.argv[1])
 options = {"batch_size": 8, "z_dim": 8, "width": 4, "device": "cpu", "steps": 6}
 found = {}
-for family in ("dcgan", "wgan-gp", "progressive"):
+for family in ("dcgan", "cgan", "aegan", "wgan-gp", "progressive"):
     steps = list(training.train_on(source, family, out / f"{family}.pt", **options))
     found[family] = [step.losses for step in steps if "generator" in step.losses]
 if processes.is_first():

@@ -129,10 +129,11 @@ def test_the_command_leaves_a_model_and_a_sheet(tmp_path):
     (tmp_path / "data").mkdir()
     for number, pixels in enumerate(pictures.sprites(20, count=10).pixels):
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "data" / f"{number}.png")
-    options = {"steps": 2, "side": 16, "batch_size": 4, "width": 2}
+    options = {"steps": 2, "side": 16, "batch_size": 4, "z_dim": 5, "width": 2}
     path = finish(training.train_wgan_gp(tmp_path / "data", tmp_path / "out", **options))
     network, _ = model.load(path)
     assert isinstance(network, DCGANGenerator)
+    assert (network.z_dim, network.width) == (5, 2)
     assert Image.open(tmp_path / "out" / "sheet.png").size == (96, 96)
     with pytest.raises(ValueError, match="side must be one of"):
         finish(training.train_gan(tmp_path / "data", tmp_path / "out", side=20))
