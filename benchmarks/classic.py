@@ -3,6 +3,7 @@
 python -m benchmarks.classic modes [--steps 1000] [--seeds 5]      modes of eight on a ring, and good samples
 python -m benchmarks.classic course FILE                           a plain and an unrolled GAN come to the ring
 python -m benchmarks.classic quality --data FOLDER MODEL ...       FID and IS against pictures held out of a folder
+python -m benchmarks.classic kinds --data FOLDER MODEL ...         share of pictures whose kind is recognised
 python -m benchmarks.classic curves FILE LOG ...                   FID by step of trainings whose output was kept
 python -m benchmarks.classic sheet --model MODEL FILE              sixty-four pictures of a model
 python -m benchmarks.classic there-and-back --data FOLDER FILE     held-out pictures and AEGAN's reconstructions
@@ -19,6 +20,7 @@ import torch
 from PIL import Image
 
 from benchmarks.measuring import markdown
+from gan_models import checkpoints
 from gan_models.classic import PictureGenerator, pictures, toy, training
 from gan_models.images.curves import draw_curves
 from gan_models.images.tensors import to_sheet
@@ -87,6 +89,27 @@ def quality_row(name: str, data: Path, tile: int | None = None, count: int = 100
     return [name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"]
 
 
+def kinds(options: argparse.Namespace) -> None:
+    """Print of which share of pictures our features' classifier finds the kind, which has to be of CIFAR-10's."""
+    features = checkpoints.load(training.FEATURES, "cpu")
+
+    @torch.inference_mode()
+    def right(pixels: torch.Tensor, labels: torch.Tensor) -> str:
+        found = torch.cat([features.classifier(features.pooled(part)).argmax(1) for part in pixels.split(64)])
+        return f"{(found == labels).float().mean():.3f}"
+
+    real = pictures.from_folder(options.data, 32, tile=32)
+    rows = [["real ones", right(real.pixels.float() / 255, real.labels)]]
+    for name in options.models:
+        backend = PictureGenerator(name, "cpu")
+        if backend.kinds != real.kinds:
+            raise SystemExit(f"{name} does not draw the kinds in {options.data}.")
+        latents = torch.cat([backend.latent(seed) for seed in range(options.count)])
+        labels = torch.arange(options.count) % len(real.kinds)
+        rows.append([name, right((training.draw(backend.network, latents, labels, 32) + 1) / 2, labels)])
+    print(markdown(["Pictures", "Recognised as their kind"], rows))
+
+
 def curves(options: argparse.Namespace) -> None:
     """Draw the FID that trainings reported as they went on."""
     found = {log.stem: re.findall(r"^\d+: FID ([\d.]+)", log.read_text(), re.MULTILINE) for log in options.logs}
@@ -130,6 +153,10 @@ def main() -> None:
     judged.add_argument("--tile", type=int)
     judged.add_argument("--count", type=int, default=1000)
     judged.add_argument("models", nargs="+")
+    told = actions.add_parser("kinds")
+    told.add_argument("--data", type=Path, required=True)
+    told.add_argument("--count", type=int, default=1000)
+    told.add_argument("models", nargs="+")
     plotted = actions.add_parser("curves")
     plotted.add_argument("file", type=Path)
     plotted.add_argument("logs", type=Path, nargs="+")
@@ -139,7 +166,8 @@ def main() -> None:
     back = actions.add_parser("there-and-back")
     back.add_argument("--data", type=Path, required=True)
     back.add_argument("file", type=Path)
-    functions = {counted: modes, drawn: course, judged: quality, plotted: curves, shown: sheet, back: there_and_back}
+    functions = {counted: modes, drawn: course, judged: quality, told: kinds, plotted: curves, shown: sheet}
+    functions |= {back: there_and_back}
     for action, function in functions.items():
         action.set_defaults(run=function)
     options = parser.parse_args()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from gan_models import checkpoints
 from gan_models.classic import PictureGenerator, model, training
 from gan_models.classic.create import MAX_COUNT, great_circle
 from gan_models.classic.network import Autoencoder, DCGANGenerator
@@ -41,6 +42,15 @@ def test_kinds_are_drawn_as_asked_or_in_turn(backends):
         backends["kinds"](seeds=[1], kind="cow")
     with pytest.raises(ValueError, match="knows none"):
         backends["there and back"](seeds=[1], kind="cat")
+
+
+def test_the_embedded_conditional_gan_draws_the_kinds_of_cifar():
+    backend, features = PictureGenerator("cifar-cgan", "cpu"), checkpoints.load("features-compact", "cpu")
+    drawn = np.stack([*backend(seeds=list(range(60))), *backend(seeds=list(range(60, 120)))])
+    pixels = torch.from_numpy(drawn).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        found = features.classifier(features.pooled(pixels)).argmax(1)
+    assert (found == torch.arange(120) % 10).float().mean() > 0.3  # of real ones 0.88, by chance 0.1
 
 
 def test_a_film_passes_through_its_seeds_and_ends_before_its_beginning(backends):
