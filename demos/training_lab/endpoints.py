@@ -232,8 +232,10 @@ def generate_pictures(model: str = DEFAULT, seed: str = "1", count: int = 16, ki
         record, backend = own_models.record(model, ui.cache_folder()), backend_of(model)
         for step in backend.steps(seeds=seeds, kind=kind or None):
             if step.result is None:
-                number = seeds[step.index - 1]
-                drawn.append((_save(step.preview, seed=number, kind=kind, **record), f"Seed {number}"))
+                number, kinds = seeds[step.index - 1], backend.kinds
+                own = kind or (kinds[(step.index - 1) % len(kinds)] if kinds else "")
+                caption = f"Seed {number}, {own}" if own else f"Seed {number}"
+                drawn.append((_save(step.preview, seed=number, kind=own, **record), caption))
                 yield step
         side = step.result[0].shape[0]
         text = f"{len(drawn)} picture{'s' * (len(drawn) > 1)} of {side} pixels"

@@ -79,6 +79,16 @@ def test_one_draws_with_what_was_trained(client, trained):
     assert settings["sha256"] == read_provenance(drawn[0]["image"])["sha256"]
 
 
+def test_kinds_in_turn_are_named_and_drawn_again_by_their_settings(client):
+    drawn, *_ = client.predict(model="cifar-cgan", seed="7", count=12, api_name="/generate_pictures")
+    captions = [drawn[place]["caption"] for place in (0, 1, 11)]
+    assert captions == ["Seed 7, airplane", "Seed 8, automobile", "Seed 18, automobile"]
+    record = read_provenance(drawn[1]["image"])
+    options = {"seed": str(record["seed"]), "kind": record["settings"]["kind"], "count": 1}
+    (again,), *_ = client.predict(model="cifar-cgan", **options, api_name="/generate_pictures")
+    np.testing.assert_array_equal(decode(again["image"]), decode(drawn[1]["image"]))
+
+
 def test_a_training_goes_on_and_a_model_comes_back(client, archive, trained):
     name, options = trained[4], {"dataset": [archive], "family": "cgan", **SHORT, "seed": 1}
     again = client.predict(**options | {"steps": 40}, resume=name, api_name="/train_gan")
