@@ -70,6 +70,13 @@ def held_out(folder: Path, side: int, tile: int | None) -> pictures.Pictures:
     return pictures.from_folder(folder, side, tile=tile).split(training.HELD_OUT)[1]
 
 
+def drawn(backend: PictureGenerator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return pictures of the first `count` seeds, N×3×side×side in [-1, 1], kinds in turn, and N numbers of these."""
+    latents = torch.cat([backend.latent(seed) for seed in range(count)])
+    labels = torch.arange(count) % max(1, len(backend.kinds))
+    return training.draw(backend.network, latents, labels, backend.side), labels
+
+
 def quality(options: argparse.Namespace) -> None:
     """Print FID and the Inception Score of each model."""
     rows = [quality_row(name, options.data, options.tile, options.count) for name in options.models]
@@ -82,15 +89,13 @@ def quality_row(name: str, data: Path, tile: int | None = None, count: int = 100
     learned, reference = pictures.from_folder(data, backend.side, tile=tile).split(training.HELD_OUT)
     count = min(len(reference), count)
     judge = training.Judge(reference, torch.device("cpu"), count)
-    latents = torch.cat([backend.latent(seed) for seed in range(count)])
-    labels = torch.arange(count) % max(1, len(backend.kinds))
-    scores = judge(training.draw(backend.network, latents, labels, backend.side))
+    scores = judge(drawn(backend, count)[0])
     floor = judge(learned.pixels[:count].float() / 127.5 - 1)
     return [name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"]
 
 
 def kinds(options: argparse.Namespace) -> None:
-    """Print of which share of pictures our features' classifier finds the kind, which has to be of CIFAR-10's."""
+    """Print the share of pictures whose kind our features' classifier recognises; it knows those of CIFAR-10."""
     features = checkpoints.load(training.FEATURES, "cpu")
 
     @torch.inference_mode()
@@ -104,9 +109,8 @@ def kinds(options: argparse.Namespace) -> None:
         backend = PictureGenerator(name, "cpu")
         if backend.kinds != real.kinds:
             raise SystemExit(f"{name} does not draw the kinds in {options.data}.")
-        latents = torch.cat([backend.latent(seed) for seed in range(options.count)])
-        labels = torch.arange(options.count) % len(real.kinds)
-        rows.append([name, right((training.draw(backend.network, latents, labels, 32) + 1) / 2, labels)])
+        made, labels = drawn(backend, options.count)
+        rows.append([name, right((made + 1) / 2, labels)])
     print(markdown(["Pictures", "Recognised as their kind"], rows))
 
 
@@ -121,8 +125,7 @@ def sheet(options: argparse.Namespace) -> None:
     """Draw pictures of the first seeds."""
     backend = PictureGenerator(options.model, "cpu")
     columns = len(backend.kinds) or COLUMNS
-    drawn = backend(seeds=list(range(SHOWN // columns * columns)))
-    _write(drawn, columns, options.file)
+    _write(backend(seeds=list(range(SHOWN // columns * columns))), columns, options.file)
 
 
 def there_and_back(options: argparse.Namespace) -> None:
@@ -132,10 +135,10 @@ def there_and_back(options: argparse.Namespace) -> None:
     _write([part for one in chosen for part in (one, backend.reconstructed(one))], COLUMNS, options.file)
 
 
-def _write(drawn: list[np.ndarray], columns: int, file: Path) -> None:
-    whole = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
+def _write(shown: list[np.ndarray], columns: int, file: Path) -> None:
+    whole = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2) / 255
     picture = Image.fromarray(to_sheet(whole, columns))
-    times = max(1, 96 // drawn[0].shape[0])
+    times = max(1, 96 // shown[0].shape[0])
     picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST).save(file, quality=90)
 
 
@@ -146,8 +149,8 @@ def main() -> None:
     counted = actions.add_parser("modes")
     counted.add_argument("--steps", type=int, default=1000)
     counted.add_argument("--seeds", type=int, default=5)
-    drawn = actions.add_parser("course")
-    drawn.add_argument("file", type=Path)
+    followed = actions.add_parser("course")
+    followed.add_argument("file", type=Path)
     judged = actions.add_parser("quality")
     judged.add_argument("--data", type=Path, required=True)
     judged.add_argument("--tile", type=int)
@@ -166,9 +169,8 @@ def main() -> None:
     back = actions.add_parser("there-and-back")
     back.add_argument("--data", type=Path, required=True)
     back.add_argument("file", type=Path)
-    functions = {counted: modes, drawn: course, judged: quality, told: kinds, plotted: curves, shown: sheet}
-    functions |= {back: there_and_back}
-    for action, function in functions.items():
+    functions = [modes, course, quality, kinds, curves, sheet, there_and_back]
+    for action, function in zip((counted, followed, judged, told, plotted, shown, back), functions, strict=True):
         action.set_defaults(run=function)
     options = parser.parse_args()
     options.run(options)

@@ -230,10 +230,10 @@ def generate_pictures(model: str = DEFAULT, seed: str = "1", count: int = 16, ki
 
     def work() -> Iterator[Step]:
         record, backend = own_models.record(model, ui.cache_folder()), backend_of(model)
+        kinds = backend.kinds_of(kind or None, len(seeds)) or [""] * len(seeds)
         for step in backend.steps(seeds=seeds, kind=kind or None):
             if step.result is None:
-                number, kinds = seeds[step.index - 1], backend.kinds
-                own = kind or (kinds[(step.index - 1) % len(kinds)] if kinds else "")
+                number, own = seeds[step.index - 1], kinds[step.index - 1]
                 caption = f"Seed {number}, {own}" if own else f"Seed {number}"
                 drawn.append((_save(step.preview, seed=number, kind=own, **record), caption))
                 yield step

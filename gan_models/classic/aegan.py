@@ -10,9 +10,9 @@ from gan_models.classic.gan import GAN, Part, descend
 from gan_models.classic.network import Autoencoder, DCGANDiscriminator, Perceptron
 from gan_models.losses import discriminator_loss, generator_loss
 
-# In the author's code latents weigh 0.5. So much was the strongest pull on our generator: it wrote its latents into
-# pictures as speckles, in which the encoder found them again.
-WEIGHTS = {"samples": 1.0, "latents": 0.02, "judged latents": 0.1}
+# In the author's code latents weigh 0.5 and judged samples 0.005. So much of the former was the strongest pull on our
+# generator: it wrote its latents into pictures as speckles, in which the encoder found them again.
+WEIGHTS = {"samples": 1.0, "latents": 0.02, "judged samples": 0.05, "judged latents": 0.1}
 
 
 class AEGAN(GAN):
@@ -28,11 +28,11 @@ class AEGAN(GAN):
         judge: Discriminator of latents, N×z_dim to N×1 logits; by default a perceptron.
         lr: Learning rate.
         lr_d: That of both discriminators, if it is another.
-        judged: Weight of what the discriminator says of samples; 0.005 in the author's code.
+        weights: Of the terms of the generator's and the encoder's loss; those that are left out are as in `WEIGHTS`.
     """
 
     norm = "batch"
-    for_points: ClassVar = {"lr": 1e-3, "judged": 0.5}
+    for_points: ClassVar = {"lr": 1e-3, "weights": {"judged samples": 0.5}}
     for_pictures: ClassVar = {"lr": 5e-4, "lr_d": 2e-4}
 
     def __init__(
@@ -44,14 +44,14 @@ class AEGAN(GAN):
         *,
         lr: float = 2e-4,
         lr_d: float | None = None,
-        judged: float = 0.05,
+        weights: dict[str, float] | None = None,
     ):
         super().__init__(generator, discriminator, z_dim, lr=lr, lr_d=lr_d)
-        self.judge, self.judged = judge or Perceptron(z_dim, 1, 256), judged
+        self.judge, self.weights = judge or Perceptron(z_dim, 1, 256), WEIGHTS | (weights or {})
         self.optimizers["judge"] = self.optimizer(self.judge, lr_d or lr)
 
     @classmethod
-    def of_points(cls, z_dim: int = 16, classes: int = 0, **options: float | bool) -> Self:
+    def of_points(cls, z_dim: int = 16, classes: int = 0, **options: float | dict[str, float]) -> Self:
         """Return an untrained game of perceptrons, for points in the plane."""
         return cls(PointAutoencoder(z_dim), Perceptron(2, 1), z_dim, **cls.for_points | options)
 
@@ -91,9 +91,10 @@ class AEGAN(GAN):
         terms = {
             "samples": F.l1_loss(again, real),
             "latents": F.mse_loss(back, drawn),
+            "judged samples": sum(judged) / 2,
             "judged latents": sum(judged_latents) / 2,
         }
-        loss = sum(WEIGHTS[name] * term for name, term in terms.items()) + self.judged * sum(judged) / 2
+        loss = sum(self.weights[name] * term for name, term in terms.items())
         descend(self.optimizers["g"], loss, self.frozen)
         return {"generator": loss.item(), "reconstruction": terms["samples"].item()}
 

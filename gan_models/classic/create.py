@@ -131,12 +131,21 @@ class PictureGenerator(runtime.Backend):
     def _lengthened(self, z: torch.Tensor) -> torch.Tensor:
         return z * self.network.z_dim**0.5 / z.norm().clamp(min=1e-6)
 
-    def _labels(self, kind: str | None, count: int) -> torch.Tensor:
+    def kinds_of(self, kind: str | None, count: int) -> list[str]:
+        """Return the kind of each of `count` pictures: `kind`, or each in turn; none at all if the model knows none.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
         if kind and kind not in self.kinds:
             known = f"among {', '.join(self.kinds)}" if self.kinds else "none, as this model knows none"
             raise ValueError(f"The kind must be {known}, not “{kind}”.")
-        numbers = torch.arange(count) % max(1, len(self.kinds))
-        return (torch.full((count,), self.kinds.index(kind)) if kind else numbers).to(self.device)
+        kinds = [kind] if kind else self.kinds
+        return [kinds[number % len(kinds)] for number in range(count)] if kinds else []
+
+    def _labels(self, kind: str | None, count: int) -> torch.Tensor:
+        numbers = [self.kinds.index(one) for one in self.kinds_of(kind, count)] or [0] * count
+        return torch.tensor(numbers, device=self.device)
 
     def _check_count(self, count: int) -> None:
         if not 1 <= count <= MAX_COUNT:

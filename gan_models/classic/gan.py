@@ -40,7 +40,7 @@ class GAN:
     critic_steps = 1  # of the discriminator for one of the generator
     conditional = False  # whether the networks are told the labels
     for_points: ClassVar = {"lr": 1e-3, "lr_d": 1e-4}  # what suits points in the plane
-    for_pictures: ClassVar = {}  # and pictures
+    for_pictures: ClassVar = {}  # what suits pictures
 
     def __init__(
         self,

@@ -39,13 +39,8 @@ class Perceptron(nn.Module):
 
 
 def with_labels(x: torch.Tensor, labels: torch.Tensor | None, classes: int) -> torch.Tensor:
-    """Return N×C or N×C×H×W with a channel for each class behind the others: 1 for that of the label, else 0."""
-    if not classes:
-        return x
-    marks = F.one_hot(labels, classes).to(x.dtype)
-    if x.dim() == 4:
-        marks = marks[:, :, None, None].expand(-1, -1, *x.shape[2:])
-    return torch.cat([x, marks], 1)
+    """Return N×C with a number for each class behind the others: 1 for that of the label, else 0."""
+    return torch.cat([x, F.one_hot(labels, classes).to(x.dtype)], 1) if classes else x
 
 
 def widths(side: int, width: int) -> list[int]:

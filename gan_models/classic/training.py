@@ -92,7 +92,7 @@ def train_on(
         batch_size: Pictures of an iteration, 4 to 128.
         z_dim: Numbers of a latent.
         width: Channels at the largest size; None for what is usual for the family.
-        lr: Learning rate; None likewise.
+        lr: Learning rate; None likewise. A discriminator that has one of its own in the family keeps it.
         seed: Of all that is random.
         device: "cuda", "mps" or "cpu"; None picks the best there is.
 

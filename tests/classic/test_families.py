@@ -176,7 +176,7 @@ def test_the_conditional_gans_discriminator_of_pictures_learns_more_slowly(optio
 
 def test_the_terms_of_an_autoencoding_gan(monkeypatch):
     torch.manual_seed(0)
-    game = aegan.AEGAN.of_points(3, judged=0.3)
+    game = aegan.AEGAN.of_points(3, weights={"judged samples": 0.3})
     drawn = torch.randn(4, 3)
     monkeypatch.setattr(game, "latents", lambda count: drawn)
     real, labels = ring().batch(4)

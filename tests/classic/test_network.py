@@ -28,10 +28,10 @@ def test_sides_are_powers_of_two(side):
         widths(side, 8)
 
 
-def test_labels_become_channels():
-    marked = with_labels(torch.zeros(2, 3, 4, 4), torch.tensor([1, 0]), 2)
-    assert marked.shape == (2, 5, 4, 4)
-    assert marked[:, 3:].flatten(2).amax(2).tolist() == [[0, 1], [1, 0]]
+def test_labels_become_numbers_behind_the_others():
+    marked = with_labels(torch.full((2, 3), 7.0), torch.tensor([1, 0]), 2)
+    assert marked.shape == (2, 5)
+    assert marked.tolist() == [[7, 7, 7, 0, 1], [7, 7, 7, 1, 0]]
     assert with_labels(torch.ones(2, 3), torch.tensor([1, 0]), 0).shape == (2, 3)
 
 
