@@ -22,10 +22,10 @@ class BatchNorm(nn.BatchNorm2d):
         if not (self.training and _several_processes()):
             return super().forward(x)
         values = x.float()
-        sums = torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))])
-        mean, square = all_reduce(sums) / distributed.get_world_size()
-        variance = (square - mean.square()).clamp(min=0)
-        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        processes = distributed.get_world_size()
+        mean = all_reduce(values.mean((0, 2, 3))) / processes
+        variance = all_reduce((values - mean[:, None, None]).square().mean((0, 2, 3))) / processes
+        count = x.numel() // x.shape[1] * processes
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

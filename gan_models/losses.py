@@ -10,6 +10,8 @@ from gan_models.features.network import VGG
 from gan_models.training import processes
 
 CONTENT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 0.5}  # of `features-compact`, with their weights
+FLIPPED = 0.05  # share of smoothed labels
+SMOOTH, SPREAD = 0.15, 0.15  # how far they are from 0 and 1, and their noise
 
 
 class PerceptualLoss(nn.Module):
@@ -56,6 +58,33 @@ def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> 
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
+def smoothed_loss(logits: torch.Tensor, wanted: int) -> torch.Tensor:
+    """Return the cross entropy of logits against noisy labels, of which a twentieth is flipped.
+
+    Labels are 0.85 + 0.15·N(0, 1) where 1 is wanted, and 0.15 + 0.15·N(0, 1) where 0 is: smoothed as by Salimans et
+    al. 2016, section 3.4, but on both sides.
+    """
+    flipped = processes.rand(*logits.shape).to(logits.device) < FLIPPED
+    noise = SPREAD * processes.randn(*logits.shape).to(logits.device)
+    labels = torch.where(flipped, 1.0 - wanted, float(wanted)) * (1 - 2 * SMOOTH) + SMOOTH + noise
+    return F.binary_cross_entropy_with_logits(logits, labels)
+
+
+def smoothed_discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
+    """Return `discriminator_loss` against labels that are smoothed, noisy and in part wrong."""
+    return smoothed_loss(real_logits, 1) + smoothed_loss(fake_logits, 0)
+
+
+def least_squares(scores: torch.Tensor, wanted: int) -> torch.Tensor:
+    """Return the mean squared distance of scores from 0 or 1, whichever is wanted (Mao et al. 2017, equation 2)."""
+    return (scores - wanted).square().mean()
+
+
+def critic_loss(real_scores: torch.Tensor, fake_scores: torch.Tensor) -> torch.Tensor:
+    """Return the earth mover's distance that a critic sees, negated (Arjovsky et al. 2017, equation 3)."""
+    return fake_scores.mean() - real_scores.mean()
+
+
 def r1_penalty(logits: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     """Return the logits' mean squared gradient norm at real N×C×H×W pictures (Mescheder et al. 2018, equation 9)."""
     (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
@@ -74,11 +103,13 @@ def gradient_penalty(
 
     Samples are N×C×H×W pictures, or N×D points. Of a discriminator of patches it is the gradient of their mean score.
     With `by_pixel` it is as in SinGAN's code: that of their sum, and the norm is over the channels at each pixel.
+    It is computed in single precision whatever networks are trained in: what is learned from is a second derivative.
     """
     share = processes.rand(len(real), *[1] * (real.dim() - 1), rng=rng).to(real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
-    scores = discriminator(between)
-    score = scores.sum() if by_pixel else scores.flatten(1).mean(1).sum()
-    (gradient,) = torch.autograd.grad(score, between, create_graph=True)
+    with torch.autocast(real.device.type, enabled=False):
+        scores = discriminator(between)
+        score = scores.sum() if by_pixel else scores.flatten(1).mean(1).sum()
+        (gradient,) = torch.autograd.grad(score, between, create_graph=True)
     norms = gradient.norm(dim=1) if by_pixel else gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()

@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from gan_models.features.network import VGG
 from gan_models.losses import (
     PerceptualLoss,
+    critic_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
+    least_squares,
     saturating_generator_loss,
+    smoothed_loss,
 )
 
 
@@ -140,3 +143,33 @@ def test_the_penalty_of_a_linear_critic_of_points_is_that_of_its_slope():
     slope = torch.tensor([3.0, -4.0])
     real, fake = torch.rand(5, 2), torch.rand(5, 2)
     assert gradient_penalty(lambda x: x @ slope[:, None], real, fake).item() == pytest.approx(16)
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_labels_are_noisy_and_one_in_twenty_is_flipped(wanted, monkeypatch):
+    seen = []
+    monkeypatch.setattr(F, "binary_cross_entropy_with_logits", lambda logits, labels: seen.append(labels))
+    torch.manual_seed(0)
+    smoothed_loss(torch.zeros(40_000, 1), wanted)
+    right = seen[0][(seen[0] > 0.5) == wanted]
+    assert right.mean().item() == pytest.approx((0.15, 0.85)[wanted], abs=0.01)
+    assert right.std().item() == pytest.approx(0.15, abs=0.01)
+    mean = 0.95 * 0.85 + 0.05 * 0.15
+    assert seen[0].mean().item() == pytest.approx((1 - mean, mean)[wanted], abs=0.005)
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(0, (0.25 + 1 + 9) / 3), (1, (0.25 + 4 + 4) / 3)])
+def test_least_squares_are_counted_from_what_is_wanted(wanted, expected):
+    assert least_squares(torch.tensor([0.5, -1.0, 3.0]), wanted).item() == pytest.approx(expected)
+
+
+def test_the_critics_loss_is_the_distance_of_mean_scores_negated():
+    assert critic_loss(torch.tensor([5.0, 2.0]), torch.tensor([1.0, -2.0])).item() == pytest.approx(-0.5 - 3.5)
+
+
+def test_the_gradient_penalty_is_computed_in_single_precision():
+    critic = torch.nn.Linear(3, 1)
+    real, fake = torch.randn(4, 3), torch.randn(4, 3)
+    expected = (critic.weight.norm() - 1).square()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(gradient_penalty(critic, real, fake), expected)

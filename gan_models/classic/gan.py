@@ -65,16 +65,26 @@ class GAN:
 
     @classmethod
     def of_pictures(
-        cls, side: int, *, z_dim: int = 128, width: int = 32, classes: int = 0, **options: float | bool
+        cls,
+        side: int,
+        *,
+        z_dim: int = 128,
+        width: int = 32,
+        classes: int = 0,
+        norm: str | None = None,
+        **options: float | bool,
     ) -> Self:
         """Return an untrained game of convolutions, for pictures of side×side pixels.
+
+        With `norm` the discriminator has another normalisation than the family's; see `DCGANDiscriminator`.
 
         Raises:
             ValueError: The side is no power of two, or below 16.
         """
         kinds = classes if cls.conditional else 0
-        networks = DCGANGenerator(z_dim, side, width, kinds), DCGANDiscriminator(side, width, kinds, norm=cls.norm)
-        return cls(*networks, z_dim, **cls.for_pictures | options)
+        generator = DCGANGenerator(z_dim, side, width, kinds)
+        discriminator = DCGANDiscriminator(side, width, kinds, norm=norm or cls.norm)
+        return cls(generator, discriminator, z_dim, **cls.for_pictures | options)
 
     def optimizer(self, network: nn.Module, lr: float) -> torch.optim.Optimizer:
         """Return what a network learns by."""
@@ -91,15 +101,15 @@ class GAN:
                 part.to(device, memory_format=torch.channels_last)
         return self
 
-    def advance(self, share: float) -> None:
-        """Let the rates fall evenly to nothing over the last quarter of the training, of which `share` is over.
+    def advance(self, done: float, steps: float = 1) -> None:
+        """Let the rates fall evenly to nothing over the last quarter of the `steps`, of which so many are done.
 
         At full rates all that is drawn goes on changing together: Pokémon of one step were all red, while their
         average over many steps was not.
         """
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * min(1.0, (1 - share) / SETTLING)
+                group["lr"] = optimizer.defaults["lr"] * min(1.0, (1 - done / steps) / SETTLING)
 
     def latents(self, count: int) -> torch.Tensor:
         """Return `count` latents, N×z_dim, normally distributed; drawn on the CPU, so that devices agree."""
@@ -124,7 +134,8 @@ class GAN:
 
     def train_generator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Let the generator learn from what the discriminator says of as many samples as there are labels."""
-        loss = self.generator_loss(self.generator(self.latents(len(labels)), labels), labels)
+        fake = self.generator(self.latents(len(labels)), labels)
+        loss = self.generator_loss(real, fake, labels)
         descend(self.optimizers["g"], loss, self.frozen)
         return {"generator": loss.item()}
 
@@ -132,8 +143,11 @@ class GAN:
         """Return how far the discriminator is from telling real samples from made ones."""
         return discriminator_loss(self.discriminator(real, labels), self.discriminator(fake, labels))
 
-    def generator_loss(self, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return how far the discriminator is from taking made samples for real ones."""
+    def generator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return how far the discriminator is from taking made samples for real ones.
+
+        The real ones, of the same kinds, are for a game that looks ahead.
+        """
         logits = self.discriminator(fake, labels)
         return saturating_generator_loss(logits) if self.saturating else generator_loss(logits)
 

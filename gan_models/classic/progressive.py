@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from gan_models.classic.network import ProgressiveDiscriminator, ProgressiveGenerator, progress
 from gan_models.classic.wgan_gp import WGANGP
-from gan_models.losses import gradient_penalty
+from gan_models.losses import critic_loss, gradient_penalty
 
 DRIFT = 1e-3  # weight of the squared scores of real pictures, which keeps them from drifting (appendix A.1)
 FIRST = 4  # pixels a side
@@ -34,17 +34,22 @@ class Progressive(WGANGP):
         """Return what a network learns by (appendix A.1)."""
         return torch.optim.Adam(network.parameters(), lr=lr, betas=(0.0, 0.99))
 
-    def advance(self, share: float) -> None:
-        """Grow with the training, of which `share` is over.
+    def advance(self, done: float, steps: float = 1) -> None:
+        """Grow with the training, of whose `steps` so many are done.
 
         Each level gets as many steps as the one before, and the last twice as many; a level fades in during the
-        first half of its steps. Rates fall as those of all families do.
+        first half of its steps, the last during the first quarter. Rates fall as those of all families do.
+
+        Where a training goes on for more steps than it began with, or fewer, the networks wait until it is their time
+        to grow, or make up for it no faster than levels fade in: none shrinks, and no level is left out.
         """
-        super().advance(share)
+        super().advance(done, steps)
         levels = len(self.generator.levels)
-        phase = share * (levels + 2)
-        level = min(int(phase), levels)
-        grown = level - 1 + min(1.0, 2 * (phase - level)) if level else 0.0
+        each = steps / (levels + 2)
+        level = min(int(done / each), levels)
+        wanted = level - 1 + min(1.0, 2 * (done / each - level)) if level else 0.0
+        grown = float(self.generator.grown) if done else 0.0
+        grown = min(max(grown, wanted), grown + 2 / each)
         for network in (self.generator, self.discriminator):
             network.grown.fill_(grown)
 
@@ -56,8 +61,8 @@ class Progressive(WGANGP):
         """Return the critic's loss, and what keeps its scores near zero."""
         penalty = gradient_penalty(self.discriminator, real, fake)
         scores = self.discriminator(real)
-        distance = scores.mean() - self.discriminator(fake).mean()
-        return self.penalty_weight * penalty - distance + DRIFT * scores.square().mean()
+        loss = critic_loss(scores, self.discriminator(fake))
+        return loss + self.penalty_weight * penalty + DRIFT * scores.square().mean()
 
     def as_grown(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return N×3×side×side at the size of what the generator draws now, as coarse as that is."""

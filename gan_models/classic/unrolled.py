@@ -6,6 +6,7 @@ from torch.func import functional_call
 
 from gan_models.classic.gan import GAN
 from gan_models.losses import discriminator_loss, generator_loss
+from gan_models.training import processes
 
 
 class Unrolled(GAN):
@@ -37,19 +38,14 @@ class Unrolled(GAN):
         super().__init__(generator, discriminator, z_dim, lr=lr, lr_d=lr_d)
         self.ahead, self.pace = ahead, pace
 
-    def train_generator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Let the generator learn from what the discriminator would say after steps on `real` and its samples."""
-        self.seen = real, labels
-        return super().train_generator(real, labels)
-
-    def generator_loss(self, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminator, `ahead` steps on, is from taking made samples for real ones."""
         weights = dict(self.discriminator.named_parameters())
         for _ in range(self.ahead):
-            sure = functional_call(self.discriminator, weights, self.seen)
+            sure = functional_call(self.discriminator, weights, (real, labels))
             doubtful = functional_call(self.discriminator, weights, (fake, labels))
             loss = discriminator_loss(sure, doubtful)
             gradients = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
-            pairs = zip(weights.items(), gradients, strict=True)
+            pairs = zip(weights.items(), processes.mean(gradients), strict=True)
             weights = {name: weight - self.pace * gradient for (name, weight), gradient in pairs}
         return generator_loss(functional_call(self.discriminator, weights, (fake, labels)))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from gan_models.classic.gan import GAN
+from gan_models.losses import critic_loss
 
 CLIP = 0.01  # of the critic's weights (algorithm 1 of the paper)
 
@@ -21,9 +22,9 @@ class Wasserstein(GAN):
 
     def discriminator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the distance that the critic sees, negated."""
-        return self.discriminator(fake, labels).mean() - self.discriminator(real, labels).mean()
+        return critic_loss(self.discriminator(real, labels), self.discriminator(fake, labels))
 
-    def generator_loss(self, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return what the critic says of made samples, negated."""
         return -self.discriminator(fake, labels).mean()
 

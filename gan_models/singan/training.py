@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_models import runtime
-from gan_models.losses import gradient_penalty
+from gan_models.losses import critic_loss, gradient_penalty
 from gan_models.runtime import Step
 from gan_models.singan.model import (
     FIRST_CHANNELS,
@@ -265,7 +265,7 @@ class Training:
         fake, reconstruction = self.generator(noise, below).split([count, 1])
 
         scores = self.discriminator(torch.cat([self.real, fake.detach()]))
-        d_loss = scores[1:].mean() - scores[:1].mean()
+        d_loss = critic_loss(scores[:1], scores[1:])
         if penalize:
             real = self.real.expand(count, -1, -1, -1)
             penalty = gradient_penalty(self.discriminator, real, fake, self.rng, by_pixel=True)

@@ -40,13 +40,13 @@ class Conditional:
 
     def generator_loss(self, damaged: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminator is from taking what was made for an original."""
-        return (self.discriminator(torch.cat([damaged, made], 1)) - 1).square().mean()
+        return losses.least_squares(self.discriminator(torch.cat([damaged, made], 1)), 1)
 
     def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return how far it is from telling them apart."""
         fake = self.discriminator(torch.cat([damaged, made], 1))
         real = self.discriminator(torch.cat([damaged, original], 1))
-        return (fake.square().mean() + (real - 1).square().mean()) / 2
+        return (losses.least_squares(fake, 0) + losses.least_squares(real, 1)) / 2
 
 
 class CrossEntropy(Conditional):
@@ -76,8 +76,8 @@ class Wasserstein:
 
     def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return the negated distance, with the penalty on the gradient between made and original pictures."""
-        distance = self.discriminator(original).mean() - self.discriminator(made).mean()
-        return PENALTY_WEIGHT * losses.gradient_penalty(self.discriminator, original, made) - distance
+        loss = losses.critic_loss(self.discriminator(original), self.discriminator(made))
+        return loss + PENALTY_WEIGHT * losses.gradient_penalty(self.discriminator, original, made)
 
 
 def train_paired(

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.distributed.nn.functional import all_reduce
 
 
 def count() -> int:
@@ -56,10 +57,10 @@ def rand(rows: int, *shape: int, rng: torch.Generator | None = None) -> torch.Te
 
 
 def mean(tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
-    """Return the means of `tensors` over all processes; what is None stays None."""
+    """Return the means of `tensors` over all processes, through which gradients go back; what is None stays None."""
     if count() == 1:
         return list(tensors)
     there = [tensor for tensor in tensors if tensor is not None]
-    flat = accelerator().reduce(torch.cat([tensor.flatten().float() for tensor in there]), "mean")
-    parts = iter(flat.split([tensor.numel() for tensor in there]))
-    return [None if tensor is None else next(parts).view_as(tensor).to(tensor.dtype) for tensor in tensors]
+    parts = torch.cat([tensor.flatten().float() for tensor in there]) / accelerator().num_processes
+    means = iter(all_reduce(parts).split([tensor.numel() for tensor in there]))
+    return [None if tensor is None else next(means).view_as(tensor).to(tensor.dtype) for tensor in tensors]

@@ -10,6 +10,7 @@ from torch import nn
 
 from gan_models import runtime
 from gan_models.checkpoints.save import save_half
+from gan_models.losses import least_squares
 from gan_models.runtime import Step
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
@@ -62,7 +63,7 @@ class CycleGame(nn.Module):
         """Return the terms of the generators' loss by name, and the pictures that they made, by what judges them."""
         made = {"b": self.a_to_b(a), "a": self.b_to_a(b)}
         again = self.b_to_a(made["b"]), self.a_to_b(made["a"])
-        adversarial = (self.judge_b(made["b"]) - 1).square().mean() + (self.judge_a(made["a"]) - 1).square().mean()
+        adversarial = least_squares(self.judge_b(made["b"]), 1) + least_squares(self.judge_a(made["a"]), 1)
         terms = {
             "adversarial": adversarial,
             "cycle": self.cycle_weight * (F.l1_loss(again[0], a) + F.l1_loss(again[1], b)),
@@ -94,7 +95,7 @@ class CycleGame(nn.Module):
         loss = a.new_zeros(())
         for kind, judge, real in (("a", self.judge_a, a), ("b", self.judge_b, b)):
             fake = self.histories[kind].exchange(made[kind])
-            loss = loss + judge(fake).square().mean() + (judge(real) - 1).square().mean()
+            loss = loss + least_squares(judge(fake), 0) + least_squares(judge(real), 1)
         return loss / 2
 
 

@@ -6,8 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
-from gan_models.classic import aegan, dcgan, wgan
+from gan_models import losses
+from gan_models.classic import aegan, wgan
+from gan_models.classic.cgan import CGAN
+from gan_models.classic.dcgan import DCGAN
 from gan_models.classic.families import FAMILIES, OF_POINTS, family
 from gan_models.classic.gan import GAN, descend, gradient_norm
 from gan_models.classic.points import ring
@@ -15,6 +19,7 @@ from gan_models.classic.progressive import Progressive
 from gan_models.classic.unrolled import Unrolled
 from gan_models.classic.wgan import WGAN
 from gan_models.classic.wgan_gp import WGANGP
+from gan_models.layers import BatchNorm
 
 LABELS = torch.zeros(4, dtype=torch.long)
 
@@ -31,6 +36,17 @@ class Linear(nn.Module):
         return x * self.a + self.b
 
 
+class Told(Linear):
+    """The same plus the number of the kind."""
+
+    def forward(self, x, labels):
+        return super().forward(x) + labels[:, None]
+
+
+def column(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)[:, None]
+
+
 def values(seed):
     return torch.randn(4, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -39,13 +55,23 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
+def cost_of_real(*logits):
+    """Return the mean of -log D, which a discriminator pays for real samples of these logits."""
+    return -sum(math.log(sigmoid(logit)) for logit in logits) / len(logits)
+
+
+def cost_of_made(*logits):
+    """Return that of -log(1 - D), which it pays for made ones."""
+    return cost_of_real(*(-logit for logit in logits))
+
+
 @pytest.mark.parametrize(
     ("saturating", "expected"), [(False, -math.log(sigmoid(1.0))), (True, math.log(sigmoid(-1.0)))]
 )
 def test_the_generators_loss_of_both_games(saturating, expected):
     game = GAN(Linear(1.0, 0.0), Linear(2.0, -1.0), 1, saturating=saturating)
     fake = torch.ones(4, 1, dtype=torch.float64)  # of which the discriminator says 2·1 - 1 = 1
-    assert game.generator_loss(fake, LABELS).item() == pytest.approx(expected)
+    assert game.generator_loss(values(0), fake, LABELS).item() == pytest.approx(expected)
 
 
 def test_a_sure_discriminator_leaves_the_minimax_game_no_gradient():
@@ -53,7 +79,7 @@ def test_a_sure_discriminator_leaves_the_minimax_game_no_gradient():
     for saturating in (True, False):
         generator = Linear(1.0, 0.0)
         game = GAN(generator, Linear(2.0, -30.0), 1, saturating=saturating)
-        descend(game.optimizers["g"], game.generator_loss(generator(values(0)), LABELS), frozen=True)
+        descend(game.optimizers["g"], game.generator_loss(values(1), generator(values(0)), LABELS), frozen=True)
         slopes[saturating] = gradient_norm(generator)
     assert slopes[True] < 1e-9 < 0.1 < slopes[False]
 
@@ -80,28 +106,30 @@ def test_a_step_moves_only_its_own_network():
 # --- Unrolled
 
 
-def unrolled_loss(a, steps, pace, real, z):
-    """The same by hand: logits d·x + e, whose gradients are known, followed for so many steps."""
+def unrolled_loss(a, steps, pace, real, z, kinds):
+    """The same by hand: logits d·x + e + kind, whose gradients are known, followed for so many steps."""
     d, e = 0.7, -0.2
-    fake = [a * float(value) + 0.1 for value in z]
+    fake = [a * value + 0.1 for value in z]
     for _ in range(steps):
-        by_d = sum(-(1 - sigmoid(d * x + e)) * x for x in real) / 4 + sum(sigmoid(d * x + e) * x for x in fake) / 4
-        by_e = sum(-(1 - sigmoid(d * x + e)) for x in real) / 4 + sum(sigmoid(d * x + e) for x in fake) / 4
+        by_d = by_e = 0.0
+        for x, y, kind in zip(real, fake, kinds, strict=True):
+            missed, deceived = 1 - sigmoid(d * x + e + kind), sigmoid(d * y + e + kind)
+            by_d += (deceived * y - missed * x) / 4
+            by_e += (deceived - missed) / 4
         d, e = d - pace * by_d, e - pace * by_e
-    return sum(math.log(1 + math.exp(-(d * x + e))) for x in fake) / 4
+    return sum(math.log(1 + math.exp(-(d * y + e + kind))) for y, kind in zip(fake, kinds, strict=True)) / 4
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 5])
 def test_unrolled_gradients_are_those_of_finite_differences(ahead):
     generator = Linear(1.3, 0.1)
-    game = Unrolled(generator, Linear(0.7, -0.2), 1, ahead=ahead, pace=0.4)
-    z, real = values(1), values(2)
-    game.seen = real, LABELS
-    loss = game.generator_loss(generator(z), LABELS)
+    game = Unrolled(generator, Told(0.7, -0.2), 1, ahead=ahead, pace=0.4)
+    z, points, kinds = values(1), values(2), torch.tensor([0, 2, 1, 0])
+    loss = game.generator_loss(points, generator(z), kinds)
     (slope, _) = torch.autograd.grad(loss, [generator.a, generator.b])
-    points = [float(x) for x in real]
-    assert loss.item() == pytest.approx(unrolled_loss(1.3, ahead, 0.4, points, z), rel=1e-9)
-    up, down = (unrolled_loss(1.3 + shift, ahead, 0.4, points, z) for shift in (1e-5, -1e-5))
+    numbers = [part.flatten().tolist() for part in (points, z, kinds)]
+    assert loss.item() == pytest.approx(unrolled_loss(1.3, ahead, 0.4, *numbers), rel=1e-9)
+    up, down = (unrolled_loss(1.3 + shift, ahead, 0.4, *numbers) for shift in (1e-5, -1e-5))
     assert slope.item() == pytest.approx((up - down) / 2e-5, rel=1e-6)
 
 
@@ -120,7 +148,7 @@ def test_the_critics_loss_is_the_distance_negated():
     game = WGAN(Linear(1.0, 0.0), Linear(2.0, 5.0), 1)
     real, fake = torch.full((4, 1), 3.0), torch.full((4, 1), 1.0)
     assert game.discriminator_loss(real, fake, LABELS).item() == pytest.approx(2 * (1 - 3))
-    assert game.generator_loss(fake, LABELS).item() == pytest.approx(-7)
+    assert game.generator_loss(real, fake, LABELS).item() == pytest.approx(-7)
 
 
 def test_the_critics_weights_are_clipped_and_it_learns_five_times():
@@ -145,24 +173,48 @@ def test_the_penalty_replaces_clipping():
 # --- DCGAN, CGAN
 
 
-def test_labels_are_noisy_and_one_in_twenty_is_flipped(monkeypatch):
-    seen = {}
-    monkeypatch.setattr(
-        dcgan.F, "binary_cross_entropy_with_logits", lambda logits, labels: seen.setdefault("labels", labels).mean()
-    )
-    torch.manual_seed(0)
-    dcgan.smoothed_loss(torch.zeros(40_000, 1), 1)
-    labels = seen["labels"]
-    assert labels.mean().item() == pytest.approx(0.95 * 0.85 + 0.05 * 0.15, abs=0.005)
-    right = labels[labels > 0.5]
-    assert right.mean().item() == pytest.approx(0.85, abs=0.01)
-    assert right.std().item() == pytest.approx(0.15, abs=0.01)
+def test_the_discriminator_learns_from_smoothed_labels(monkeypatch):
+    """Real ones are wanted at 0.85 and made ones at 0.15, but each second one the other way round, plus the noise."""
+    monkeypatch.setattr(losses.processes, "rand", lambda *shape: column(0.06, 0.04))
+    monkeypatch.setattr(losses.processes, "randn", lambda *shape: column(1, -2))
+    game = DCGAN(Linear(1.0, 0.0), Linear(2.0, -1.0), 1)
+    found = game.discriminator_loss(column(1, 2), column(0, 3), LABELS)  # logits 1 and 3, -1 and 5
+    expected = 0.0
+    for logit, label in ((1, 0.85 + 0.15), (3, 0.15 - 0.3), (-1, 0.15 + 0.15), (5, 0.85 - 0.3)):
+        expected += (label * cost_of_real(logit) + (1 - label) * cost_of_made(logit)) / 2
+    assert found.item() == pytest.approx(expected)
 
 
-def test_only_the_conditional_gan_is_told_kinds():
-    for name in OF_POINTS:
-        game = family(name).of_points(classes=8)
-        assert getattr(game.discriminator, "classes", 0) == (8 if name == "cgan" else 0)
+def test_both_networks_are_told_the_kinds():
+    """Of latents 1 and 0, of kinds 0 and 2, become 2 and 3, of which the discriminator says 0 and 3."""
+    kinds, points = torch.tensor([0, 2]), column(3, 1)  # of which it says 1 and 1
+    for side, expected in (
+        ("generator", cost_of_real(0, 3)),
+        ("discriminator", cost_of_real(1, 1) + cost_of_made(0, 3)),
+    ):
+        game = CGAN(Told(1.0, 1.0), Told(1.0, -2.0), 1)
+        game.latents = lambda count: column(1, 0)
+        assert getattr(game, f"train_{side}")(points, kinds)[side] == pytest.approx(expected)
+
+
+NORMS = {"gan": "spectral", "cgan": "batch", "dcgan": "spectral", "aegan": "batch"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_steadies_the_discriminator_of_pictures(name):
+    game = family(name).of_pictures(16, width=2, classes=3)
+    parts = list(game.discriminator.modules())
+    batch, spectral = any(isinstance(part, BatchNorm) for part in parts), any(map(is_parametrized, parts))
+    assert (batch, spectral) == (NORMS.get(name) == "batch", NORMS.get(name) == "spectral")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_only_the_conditional_gan_is_told_kinds(name):
+    games = [family(name).of_pictures(16, width=2, classes=8)]
+    games += [family(name).of_points(classes=8)] if name in OF_POINTS else []
+    for game in games:
+        for network in (game.generator, game.discriminator):
+            assert getattr(network, "classes", 0) == (8 if name == "cgan" else 0)
 
 
 @pytest.mark.parametrize(("options", "lr"), [({}, 5e-4), ({"lr": 1e-3}, 1e-3)])
@@ -174,21 +226,89 @@ def test_the_conditional_gans_discriminator_of_pictures_learns_more_slowly(optio
 # --- AEGAN
 
 
-def test_the_terms_of_an_autoencoding_gan(monkeypatch):
-    torch.manual_seed(0)
-    game = aegan.AEGAN.of_points(3, weights={"judged samples": 0.3})
-    drawn = torch.randn(4, 3)
-    monkeypatch.setattr(game, "latents", lambda count: drawn)
-    real, labels = ring().batch(4)
-    found, made = game.generator.encode(real), game.generator(drawn)
-    again, back = game.generator(found), game.generator.encode(made)
-    expected = (again - real).abs().mean() + 0.02 * (back - drawn).square().mean()
-    for weight, judge, fakes in ((0.3, game.discriminator, (made, again)), (0.1, game.judge, (found, back))):
-        expected = expected + weight * sum(F.softplus(-judge(fake)).mean() for fake in fakes) / 2
-    assert game.train_generator(real, labels)["generator"] == pytest.approx(expected.item(), rel=1e-5)
+class Autoencoder(nn.Module):
+    """Samples are 2·z + 1 of latents, and latents are x/4 + 1/2 of samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator, self.encoder = Linear(2.0, 1.0), Linear(0.25, 0.5)
+
+    def forward(self, z, labels=None):
+        return self.generator(z)
+
+    def encode(self, x):
+        return self.encoder(x)
+
+
+@pytest.fixture
+def autoencoding():
+    """Build a game of the weights given that draws latents 1 and -1; the judges' logits are x - 2 and 2·z - 1.
+
+    So 3 and -1 are made, and 1.25 and 0.25 come back of them. REAL is encoded as 1.25 and 0.75, of which 3.5 and 2.5
+    come back.
+    """
+
+    def build(weights=(), smoothed=False):
+        options = {"weights": dict.fromkeys(aegan.WEIGHTS, 0.0) | dict(weights), "smoothed": smoothed}
+        game = aegan.AEGAN(Autoencoder(), Linear(1.0, -2.0), 1, Linear(2.0, -1.0), **options)
+        game.latents = lambda count: column(1, -1)
+        return game
+
+    return build
+
+
+REAL = column(3, 1)
+TERMS = {
+    "samples": (0.5 + 1.5) / 2,
+    "latents": (0.25**2 + 1.25**2) / 2,
+    "judged samples": (cost_of_real(1, -3) + cost_of_real(1.5, 0.5)) / 2,
+    "judged latents": (cost_of_real(1.5, 0.5) + cost_of_real(1.5, -0.5)) / 2,
+}
+
+
+@pytest.mark.parametrize("weights", [*({name: 1.0} for name in TERMS), dict(zip(TERMS, range(1, 5), strict=True))])
+def test_the_terms_of_an_autoencoding_gan(autoencoding, weights):
+    found = autoencoding(weights).train_generator(REAL, LABELS)
+    assert found["generator"] == pytest.approx(sum(weight * TERMS[name] for name, weight in weights.items()))
+    for name in ("samples", "latents"):
+        assert found[f"reconstruction of {name}"] == pytest.approx(TERMS[name])
+
+
+def test_latents_that_come_back_teach_the_encoder_alone(autoencoding):
+    game = autoencoding({"latents": 1.0})
+    game.train_generator(REAL, LABELS)
+    generator, encoder = game.generator.generator, game.generator.encoder
+    assert (generator.a.grad.item(), generator.b.grad.item()) == (0, 0)
+    assert encoder.a.grad.item() == pytest.approx((2 * 0.25 * 3 + 2 * 1.25 * -1) / 2)
+    assert encoder.b.grad.item() == pytest.approx((2 * 0.25 + 2 * 1.25) / 2)
+
+
+def test_both_discriminators_see_what_is_drawn_and_what_comes_back(autoencoding):
+    found = autoencoding().train_discriminator(REAL, LABELS)
+    fakes = cost_of_made(1, -3) + cost_of_made(1.5, 0.5)  # made, and come back
+    assert found["discriminator"] == pytest.approx(cost_of_real(1, -1) + fakes / 2)
+    fakes = cost_of_made(1.5, 0.5) + cost_of_made(1.5, -0.5)  # of real samples, and of made ones
+    assert found["judge of latents"] == pytest.approx(cost_of_real(1, -3) + fakes / 2)
+
+
+def test_only_the_discriminator_of_samples_learns_from_smoothed_labels(autoencoding, monkeypatch):
+    monkeypatch.setattr(losses.processes, "rand", lambda *shape: torch.ones(shape))  # none is flipped
+    monkeypatch.setattr(losses.processes, "randn", lambda *shape: torch.zeros(shape))
+    plain, smoothed = (autoencoding(smoothed=on).train_discriminator(REAL, LABELS) for on in (False, True))
+    real = 0.85 * cost_of_real(1, -1) + 0.15 * cost_of_made(1, -1)
+    fakes = (0.15 * cost_of_real(*fake) + 0.85 * cost_of_made(*fake) for fake in ((1, -3), (1.5, 0.5)))
+    assert smoothed["discriminator"] == pytest.approx(real + sum(fakes) / 2)
+    assert smoothed["judge of latents"] == plain["judge of latents"]
 
 
 # --- Progressive growing
+
+
+def test_the_growing_critic_pays_for_its_slope_and_for_high_scores():
+    """Scores are 3·x + 1: 10 and 4 of real ones, 4 and -2 of made ones; the slope is 2 too steep."""
+    game = Progressive(Linear(1.0, 0.0), Linear(3.0, 1.0), 1)
+    found = game.discriminator_loss(column(3, 1), column(1, -1), LABELS)
+    assert found.item() == pytest.approx((1 - 7) + 10 * (3 - 1) ** 2 + 0.001 * (10**2 + 4**2) / 2)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Two processes on one machine learn what one would."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,49 +10,58 @@ import pytest
 import torch
 from torch import nn
 
+from gan_models import runtime
+from gan_models.classic import training
+from gan_models.classic.families import FAMILIES
+from gan_models.classic.pictures import sprites
 from gan_models.layers import BatchNorm
 from gan_models.training import processes
 
-SCRIPT = """
-import json, sys
-import torch
-torch.set_num_threads(1)
-from gan_models.classic import pictures, training
-from gan_models.training import processes
-from pathlib import Path
-
-source, out = pictures.sprites(16, count=40), Path(sys.argv[1])
-options = {"batch_size": 8, "z_dim": 8, "width": 4, "device": "cpu", "steps": 6}
-found = {}
-for family in ("dcgan", "cgan", "aegan", "wgan-gp", "progressive"):
-    steps = list(training.train_on(source, family, out / f"{family}.pt", **options))
-    found[family] = [step.losses for step in steps if "generator" in step.losses]
-if processes.is_first():
-    (out / "losses.json").write_text(json.dumps(found))
-"""
+ROOT = Path(__file__).parents[2]
+STEPS, BATCH = 5, 8
+OPTIONS = {"unrolled": {"pace": 0.5}}  # long steps ahead, so that the gradient through them counts
 
 
-def losses(folder, command):
-    import json
+def losses():
+    """Return the losses of some steps of each family, in float32, so that only the order of sums differs."""
+    source, found = sprites(16, count=40), {}
+    with runtime.computing(torch.device("cpu"), "", threads=1), torch.random.fork_rng():
+        for name, family in FAMILIES.items():
+            torch.manual_seed(0)
+            options = {"z_dim": 8, "width": 4, "classes": len(source.kinds), **OPTIONS.get(name, {})}
+            game, found[name] = family.of_pictures(16, **options), []
+            for step in range(STEPS):
+                game.advance(step / STEPS)
+                found[name].append(game.step(source, BATCH))
+    return found
 
-    folder.mkdir()
-    (folder / "script.py").write_text(SCRIPT)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    arguments = [*command, str(folder / "script.py"), str(folder)]
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "losses.json").read_text())
+
+@pytest.fixture(scope="module")
+def alone():
+    return losses()
 
 
-def test_two_processes_have_the_losses_of_one(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What two processes have left."""
+    path = tmp_path_factory.mktemp("together")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    alone, together = losses(tmp_path / "one", [sys.executable]), losses(tmp_path / "two", torchrun)
-    for family, steps in alone.items():
-        for index, (one, two) in enumerate(zip(steps, together[family], strict=True)):
-            names = ("discriminator", "generator")  # in bfloat16, so that sums in another order differ a little
-            expected = {name: pytest.approx(one[name], rel=0.02, abs=0.02) for name in names}
-            assert {name: two[name] for name in names} == expected, (family, index)
-    assert alone["dcgan"][0] != alone["dcgan"][-1]
+    command = [*torchrun, "-m", "tests.classic.test_processes", str(path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_processes_have_the_losses_of_one(family, alone, folder):
+    together = json.loads((folder / "losses.json").read_text())[family]
+    assert together == [pytest.approx(one, rel=2e-5, abs=1e-6) for one in alone[family]]
+    assert together[0] != pytest.approx(together[-1], rel=1e-3)
+
+
+def test_a_training_of_two_processes_leaves_its_checkpoint(folder):
+    assert torch.load(folder / "state.pt", weights_only=True)["step"] == 1
 
 
 def test_one_process_has_everything():
@@ -67,3 +77,15 @@ def test_alone_batch_normalisation_is_pytorchs():
     x = torch.randn(4, 3, 5, 5)
     torch.testing.assert_close(ours(x), theirs(x))
     torch.testing.assert_close(ours.running_var, theirs.running_var)
+
+
+def learn(folder):
+    """Leave the losses in `folder`, and the checkpoint of a whole training."""
+    found, options = losses(), {"batch_size": BATCH, "z_dim": 8, "width": 4}
+    list(training.train_on(sprites(16, count=40), "gan", folder / "state.pt", steps=1, **options))
+    if processes.is_first():
+        (folder / "losses.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":  # as one of two processes
+    learn(Path(sys.argv[1]))
