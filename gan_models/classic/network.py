@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gan_models.layers import BatchNorm, batch_variance
 
 LEAK = 0.2
+NORMS = ("spectral", "batch", "none")  # of a discriminator
 MOST = 8  # times as many channels at small sizes as at the largest
 
 

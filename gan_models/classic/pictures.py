@@ -10,7 +10,7 @@ import torch
 from gan_models.images import decode, flatten
 from gan_models.images.archives import read_pictures
 from gan_models.training.augment import hue_turns
-from gan_models.training.datasets import list_pictures, squared
+from gan_models.training.datasets import list_pictures, squared, trimmed
 
 FEWEST, MOST = 8, 5000  # pictures in a set
 HUE = 0.3  # radians
@@ -77,37 +77,48 @@ def of(pictures: Kept, side: int, *, hue: float = HUE) -> Pictures:
     return Pictures(torch.from_numpy(pixels), labels, kinds, hue)
 
 
-def from_files(paths: Sequence[str | Path], side: int, *, hue: float = HUE) -> Pictures:
+def from_files(paths: Sequence[str | Path], side: int, *, trim: bool = False, hue: float = HUE) -> Pictures:
     """Read a visitor's pictures and ZIP archives of them; in an archive the folder is the kind.
 
-    Nothing is written to disk, and of each picture only the square that is learned from is kept.
+    Nothing is written to disk, and of each picture only the square that is learned from is kept: the middle one, or
+    with `trim` one round what stands out from an even background.
 
     Raises:
         ValueError: There are too few pictures or too many, an archive is damaged, empty, too large, or names files
             outside itself, or a picture can't be read; the message is for visitors.
     """
-    kept = [(squared(picture, side), kind) for picture, kind in read_pictures(paths, MOST)]
+    kept = [(_square(picture, side, trim), kind) for picture, kind in read_pictures(paths, MOST)]
     return of(kept, side, hue=hue)
 
 
-def from_folder(folder: Path, side: int, *, tile: int | None = None, hue: float = HUE) -> Pictures:
+def from_folder(
+    folder: Path, side: int, *, tile: int | None = None, trim: bool = False, hue: float = HUE
+) -> Pictures:
     """Read all pictures below `folder`, of any number; the folder of each is its kind.
 
     Args:
         folder: Of pictures.
         side: What they are brought to.
         tile: If given, each file is a mosaic of pictures of so many pixels a side.
+        trim: Cut the square round what stands out from an even background, not from the middle.
         hue: See `Pictures`.
 
     Raises:
-        ValueError: There are too few.
+        ValueError: There are too few, or one can't be read.
     """
     kept: Kept = []
     for path in list_pictures(folder):
-        picture = flatten(decode(path))
+        try:
+            picture = flatten(decode(path))
+        except ValueError as problem:
+            raise ValueError(f"{path}: {problem}") from None
         parts = [picture] if tile is None else tiles(picture, tile)
-        kept += [(squared(part, side), path.parent.name) for part in parts]
+        kept += [(_square(part, side, trim), path.parent.name) for part in parts]
     return of(kept, side, hue=hue)
+
+
+def _square(picture: np.ndarray, side: int, trim: bool) -> np.ndarray:
+    return squared(trimmed(picture) if trim else picture, side)
 
 
 def tiles(mosaic: np.ndarray, side: int) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
@@ -70,8 +70,8 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str, bytes]]:
                 raise ValueError(f"This archive has {len(entries)} files; {ENTRIES} are the most.")
             found = False
             for entry in entries:
-                place = PurePosixPath(entry.filename.replace("\\", "/"))
-                if place.is_absolute() or ".." in place.parts or ":" in entry.filename:
+                place = PureWindowsPath(entry.filename)  # which takes both kinds of slashes, and knows drives
+                if place.anchor or ".." in place.parts:
                     raise ValueError("This archive names files outside itself; it isn't unpacked.")
                 hidden = any(part.startswith((".", "__MACOSX")) for part in place.parts)
                 if hidden or place.suffix.lower() not in SUFFIXES:

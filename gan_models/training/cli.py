@@ -49,8 +49,12 @@ OPTIONS = (
     "cycle_weight",
     "identity_weight",
     "tile",
+    "trim",
     "width",
     "z_dim",
+    "norm",
+    "lr",
+    "lr_d",
     "hue",
     "batch_size",
     "resolution",
@@ -78,8 +82,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     text = "cyclegan: of what becomes of a picture that is already of the kind; default 5"
     parser.add_argument("--identity-weight", type=float, help=text)
     parser.add_argument("--tile", type=int, help="GANs: files are mosaics of pictures of so many pixels a side")
+    text = "GANs: cut out what stands out from an even background"
+    parser.add_argument("--trim", action="store_const", const=True, help=text)
     parser.add_argument("--width", type=int, help="GANs: channels at the largest size, instead of the usual")
     parser.add_argument("--z-dim", type=int, help="GANs: numbers of a latent; default 128")
+    parser.add_argument("--norm", help="GANs: of the discriminator: spectral, batch or none, instead of the usual")
+    parser.add_argument("--lr", type=float, help="learning rate, instead of the usual")
+    parser.add_argument("--lr-d", type=float, help="GANs: that of the discriminator, instead of the usual")
     text = "GANs: spread of the angles by which colours are turned at random, in radians; default 0.3, 0 for faces"
     parser.add_argument("--hue", type=float, help=text)
     parser.add_argument("--batch-size", type=int, help="pictures of an iteration, instead of the usual")

@@ -45,6 +45,12 @@ def test_files_and_archives_of_all_modes_go_together(several, tmp_path):
     assert len(pictures.from_files(paths, 16)) == 14
 
 
+def test_a_time_of_day_in_a_name_is_no_drive(several):
+    with zipfile.ZipFile(several, "a") as target:
+        target.writestr("Screenshot 12:30.png", png())
+    assert len(pictures.from_files([several], 16)) == 11
+
+
 def test_what_is_no_picture_in_an_archive_is_left_alone(several):
     with zipfile.ZipFile(several, "a") as target:
         target.writestr("notes.txt", "hello")
@@ -151,6 +157,24 @@ def test_parts_share_no_picture_and_are_always_alike(several):
     both = torch.cat([learned.pixels, held_out.pixels]).flatten(1).float().sum(1).sort().values
     assert torch.equal(both, source.pixels.flatten(1).float().sum(1).sort().values)
     assert torch.equal(source.split(0.3)[1].pixels, held_out.pixels)
+
+
+def test_even_borders_are_cut_off_if_that_is_wanted(tmp_path):
+    pixels = np.full((40, 60, 3), 255, np.uint8)
+    pixels[5:13, 40:48] = (200, 30, 60)
+    paths = [tmp_path / f"{number}.png" for number in range(pictures.FEWEST)]
+    for path in paths:
+        Image.fromarray(pixels).save(path)
+    for found in (pictures.from_files(paths, 16, trim=True), pictures.from_folder(tmp_path, 16, trim=True)):
+        assert (found.pixels[:, 1] < 100).float().mean() > 0.6
+    for found in (pictures.from_files(paths, 16), pictures.from_folder(tmp_path, 16)):
+        assert (found.pixels[:, 1] < 100).float().mean() < 0.1
+
+
+def test_a_damaged_file_in_a_folder_is_named(several, tmp_path):
+    (tmp_path / "torn.png").write_bytes(png()[:40])
+    with pytest.raises(ValueError, match=r"torn\.png: "):
+        pictures.from_folder(tmp_path, 16)
 
 
 def test_mosaics_are_cut_into_tiles(tmp_path):
