@@ -14,9 +14,10 @@ from gan_models.checkpoints import hub, registry
 from gan_models.runtime import check_wanted
 
 PREFIX = "trained-"
-MODEL, STATE = "model.safetensors", "training.pt"
+MODEL, STATE, HISTORY = "model.safetensors", "training.pt", "history.json"
 PATIENCE = 30  # seconds
 GONE = "This model is not here any more: bring the file that you downloaded back, or train again."
+UNFINISHED = "The training of this model has not come far enough to leave one; go on with it."
 
 _claimed: set[str] = set()
 _guard = threading.Lock()
@@ -48,7 +49,7 @@ def folder(name: str, root: str) -> Path:
     path = Path(root) / name
     if not re.fullmatch(PREFIX + "[0-9a-f]{32}", name) or not path.is_dir():
         raise ValueError(GONE)
-    for kept in (path / MODEL, path / STATE):
+    for kept in (path / MODEL, path / STATE, path / HISTORY):
         with suppress(FileNotFoundError):  # it may be swept away, or written anew, at any moment
             os.utime(kept)
     return path
@@ -58,13 +59,21 @@ def file(name: str, root: str) -> Path:
     """Return the file of the model `name`.
 
     Raises:
-        ValueError: It is not there, or its training did not come to its end.
+        ValueError: It is not there, or its training has left none yet.
     """
     path = folder(name, root)
     if not (path / MODEL).exists():
-        unfinished = (path / STATE).exists() or name in _claimed
-        raise ValueError("The training of this model has not come to its end yet." if unfinished else GONE)
+        raise ValueError(UNFINISHED if goes_on(name, root) else GONE)
     return path / MODEL
+
+
+def goes_on(name: str, root: str) -> bool:
+    """Say whether there is a training of the model `name` to go on with, or one that is under way.
+
+    Raises:
+        ValueError: The model is not there.
+    """
+    return (folder(name, root) / STATE).exists() or name in _claimed
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from gan_models.runtime import Step
 def weights_badge(name: str) -> str:
     """Return the HTML of a badge that names the weights in use, with their licence on hover."""
     if own_models.is_own(name):
-        return badge("Your own model", "Trained on a picture of yours")
+        return badge("Your own model", "Trained for you, or brought by you; nobody else can use it.")
     model = registry.get(name)
     source = "from the Hub" if model.hub else model.source
     text = f"{html.escape(model.title)} · {source}"

@@ -74,7 +74,13 @@ def deliver(
     yield from stream(work(), model, preview, idle=(None, gr.skip()))
 
 
-def stream(work: Iterator[Step], model: str | None, preview: Callable[[Step], tuple], idle: tuple) -> Iterator[tuple]:
+def stream(
+    work: Iterator[Step],
+    model: str | None,
+    preview: Callable[[Step], tuple],
+    idle: tuple,
+    every: float = PREVIEW_SECONDS,
+) -> Iterator[tuple]:
     """Yield what the components of `Outputs` show while `work` goes on, and at last what it made.
 
     Args:
@@ -82,8 +88,9 @@ def stream(work: Iterator[Step], model: str | None, preview: Callable[[Step], tu
         model: The weights' name; None where the run makes its own.
         preview: What `Outputs.shown` show of a step that has a preview.
         idle: What they show of any other.
+        every: Seconds from one preview to the next, at least.
     """
-    started, shown, clock = time.monotonic(), 0.0, Clock()
+    started, shown, clock, latest = time.monotonic(), 0.0, Clock(), None
     title = own_models.title(model) if model else ""
     if not own_models.is_own(model) and not hub.ready(
         registry.get(model)
@@ -98,8 +105,8 @@ def stream(work: Iterator[Step], model: str | None, preview: Callable[[Step], tu
             yield *step.result.values, note(summary), step.result.record
             return
         values = idle
-        if step.preview is not None and time.monotonic() - shown > PREVIEW_SECONDS:
-            shown = time.monotonic()
+        if step.preview is not None and step is not latest and time.monotonic() - shown > every:
+            shown, latest = time.monotonic(), step  # which comes again and again until there is another
             values = preview(step)
         yield *values, progress_bar(step.index, step.total, progress_text(step, clock.left(step))), None
 
@@ -120,10 +127,10 @@ def run(
     outputs: Outputs,
     api_name: str,
     lane: str = LANE,
-) -> None:
+) -> gr.events.Dependency:
     """Put `function` behind Run and Cancel buttons added here, `/{api_name}` of the API, and an MCP tool.
 
-    Of the functions in the same `lane` one runs at a time.
+    Of the functions in the same `lane` one runs at a time. What else Cancel does can be added to what is returned.
     """
     with gr.Row():
         start = gr.Button("Run", variant="primary", min_width=120, elem_classes="run")
@@ -139,7 +146,7 @@ def run(
         show_progress_on=outputs.status,
     )
     cancelled = cancel.click(None, cancels=[event], queue=False, **PRIVATE)
-    cancelled.then(_cancelled, outputs.status, outputs.status, queue=False, **PRIVATE)
+    return cancelled.then(_cancelled, outputs.status, outputs.status, queue=False, **PRIVATE)
 
 
 def _cancelled(status: str) -> Any:

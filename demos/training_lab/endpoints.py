@@ -1,5 +1,6 @@
 """What the training lab does: train on points and on pictures, and draw with what was trained."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,22 +13,30 @@ from demos import components as ui
 from demos import own_models
 from demos.gpu import on_gpu
 from gan_models.checkpoints import hub, registry
-from gan_models.images import decode, read_provenance
+from gan_models.images import decode, flatten, read_provenance
 from gan_models.images.provenance import write_png
 from gan_models.runtime import Step
 
 TASK = "pictures"
 DEFAULT = "pokemon-dcgan"
 POINTS = {"Eight on a ring": "ring", "25 on a grid": "grid", "A spiral": "spiral"}
+EXPERIMENTS: dict[str, dict[str, Any]] = {  # on points: what differs from the page's settings
+    "A plain GAN collapses": {},
+    "Looking five steps ahead cures it": {"family": "unrolled"},
+    "A sure discriminator leaves no gradient": {"steps": 400, "lr_d": 1e-3, "saturating": True, "freeze_after": 1},
+    "A critic leaves one": {"family": "wgan-gp", "steps": 100, "freeze_after": 1},
+    "A critic's distance follows quality": {"family": "wgan-gp"},
+}
 ON_POINTS = ("gan", "cgan", "unrolled", "wgan", "wgan-gp", "aegan")
 ON_PICTURES = ("dcgan", "gan", "cgan", "unrolled", "wgan", "wgan-gp", "aegan", "progressive")
 SHEETS = 12  # that are shown of a training
 FPS = 6
+POINTS_SECONDS = 0.2  # from one figure of points to the next, at least
 
 
 @on_gpu
 def train_gan(
-    dataset: list[str] | None,
+    dataset: list[str] | None = None,
     family: str = "dcgan",
     steps: int = 500,
     seed: int = 0,
@@ -35,6 +44,11 @@ def train_gan(
     batch_size: int = 32,
     resume: str = "",
     hue: float = 0.3,
+    trim: bool = False,
+    z_dim: int = 128,
+    norm: str = "",
+    lr: float = 0,
+    lr_d: float = 0,
 ) -> Iterator[tuple]:
     """Train a GAN on pictures.
 
@@ -46,59 +60,83 @@ def train_gan(
         seed: Of all that is random.
         side: Pixels of the pictures that are learned and drawn: 16, 32, 64 or 128.
         batch_size: Pictures of an iteration, 4 to 128.
-        resume: The name of a training of the same family and size that ended or was cancelled, to go on with it.
+        resume: The name of a training of the same family and size that was cancelled or has ended, to go on with it;
+            `steps` must be more than it has had.
         hue: How far colours are turned at random, in radians: 0, as they are, to 3.14, any colour.
+        trim: Whether what stands out from an even background is cut out, so that it fills each picture.
+        z_dim: Numbers of a latent, 2 to 512.
+        norm: Normalisation of the discriminator: "spectral", "batch", "none", or empty for what suits the family.
+        lr: Learning rate of the generator; 0 for what suits the family.
+        lr_d: That of the discriminator; likewise.
 
     Returns:
         Sheets of pictures from the same latents at one epoch after another, the latest first; the curves of losses,
-        gradient, FID and Inception Score, both by our compact features; a film of the sheets; the model as a file;
-        then its name, which other endpoints take for an hour or so.
+        gradient, FID and Inception Score, both by our compact features; a film of the sheets of this call; the model
+        as a file, from the first sheet on; then its name, which other endpoints take for an hour or so.
     """
-    from gan_models.classic import model, pictures, training  # brings PyTorch, so not before it is needed
+    from gan_models.classic import pictures, training  # brings PyTorch, so not before it is needed
     from gan_models.images.video import open_video
 
+    if dataset and len(dataset) > pictures.MOST:
+        raise ValueError(f"There are too many files: {pictures.MOST} pictures at most are taken.")
     name = resume or own_models.new(ui.cache_folder())
     folder = own_models.folder(name, ui.cache_folder())
-    target, state = str(folder / own_models.MODEL), folder / own_models.STATE
-    ui.written.update({target, str(state)})
-    settings = {"family": family, "steps": steps, "side": side, "batch_size": batch_size, "hue": hue}
-    sheets: list[tuple[str, str]] = []
+    target, state, history = (folder / part for part in (own_models.MODEL, own_models.STATE, own_models.HISTORY))
+    ui.written.update(map(str, (target, state, history)))
+    settings = {"family": family, "steps": steps, "side": side, "batch_size": batch_size, "hue": hue, "trim": trim}
+    settings |= {"z_dim": z_dim, "norm": norm, "lr": lr, "lr_d": lr_d}
+    sheets: dict[int, tuple[str, str]] = {}  # by the step at which they were drawn
     curves = ui.Curves()
+    handed_over = iter([str(target)])  # once, as it is written anew in its place
 
     def work() -> Iterator[Step]:
         yield Step(0, steps, message="Reading the pictures")
         if side not in training.SIDES:
             raise ValueError(f"The side must be one of {', '.join(map(str, training.SIDES))} pixels, not {side}.")
-        learned = pictures.from_files(dataset, side, hue=hue) if dataset else pictures.sprites(side, hue=hue)
+        learned = (
+            pictures.from_files(dataset, side, trim=trim, hue=hue) if dataset else pictures.sprites(side, hue=hue)
+        )
         with ExitStack() as stack:
             stack.enter_context(own_models.claim(name))
             if resume and not state.exists():
-                raise ValueError("There is no training of this name to go on with; empty that field.")
-            options = {"steps": steps, "seed": seed, "batch_size": batch_size}
+                raise ValueError("There is no training of this name to go on with; empty “Go on with”.")
+            if history.exists():
+                curves.losses, seen = json.loads(history.read_text())
+                sheets.update((step, (path, caption)) for step, path, caption in seen if Path(path).exists())
+            stack.callback(remember)
+            options = {"target": target, "steps": steps, "seed": seed, "batch_size": batch_size, "z_dim": z_dim}
+            options |= {"norm": norm or None, "lr": lr or None, "lr_d": lr_d or None}
             course, film = training.train_on(learned, family, state, **options), ui.new_file("training.mp4")
             stack.enter_context(closing(course))  # which writes the state before the claim ends
             video = stack.enter_context(open_video(film, fps=FPS, task=TASK, generated=True, seed=seed, **settings))
             for step in course:
-                if step.preview is not None:
-                    video.write(step.preview)
                 if step.result is None:
+                    if step.preview is not None:
+                        path = ui.view(step.preview, folder / f"{step.index}.webp")
+                        sheets[step.index] = path, f"Step {step.index}: {step.message}"
+                        video.write(step.preview)
                     yield step
-            model.save(*step.result, target)
         record = own_models.record(name, ui.cache_folder())
         path = _save(step.preview, seed=seed, **record, **settings)
+        sheets[steps] = path, sheets[steps][1]
         plot = curves.draw(ui.new_file("training-curves.png"))
-        shown = [(path, f"Step {steps}"), *sheets[1:]]
-        made = ui.Made((shown, plot, str(film), target, name), read_provenance(path))
-        yield Step(1, 1, message=f"{len(learned)} pictures of {side} pixels learned by {family}", result=made)
+        made = ui.Made((latest(), plot, str(film), str(target), name), read_provenance(path))
+        yield Step(1, 1, message=f"{step.message},", result=made)
+
+    def remember() -> None:
+        """Keep what a training that goes on shows again."""
+        history.write_text(json.dumps([curves.losses, [(step, *shown) for step, shown in sheets.items()]]))
+
+    def latest() -> list[tuple[str, str]]:
+        return [sheets[step] for step in sorted(sheets, reverse=True)[:SHEETS]]
 
     def preview(step: Step) -> tuple:
-        path = ui.view(step.preview, folder / f"{step.index}.webp")
-        sheets.insert(0, (path, f"Step {step.index}: {step.message}"))
-        del sheets[SHEETS:]
-        return list(sheets), curves.draw(folder / f"curves-{step.index}.webp"), None, None, name
+        plot = curves.draw(folder / f"curves-{step.index}.webp")
+        return latest(), plot, gr.skip(), next(handed_over, gr.skip()), name
 
-    idle = (gr.skip(), gr.skip(), None, None, name)
-    yield from ui.stream(curves.follow(work()), None, preview, idle=idle)
+    before = gr.skip() if resume else None  # of another training nothing stays
+    yield before, before, before, before, name, ui.note("Beginning"), None
+    yield from ui.stream(curves.follow(work()), None, preview, idle=(*[gr.skip()] * 4, name))
 
 
 def load_generator(file: str) -> str:
@@ -145,9 +183,10 @@ def train_toy(
         freeze_after: From this step on only the discriminator learns; 0 for never.
 
     Returns:
-        What the discriminator says of each place (red: real), with real points in white and drawn ones in black; the
-        curves of losses, gradients and modes covered; a film; then the modes covered, of how many, and the share of
-        samples near one.
+        How real each place looks to the discriminator, from blue (surely made) to red (surely real; a critic's scores
+        from their lowest to their highest), with real points in white and drawn ones in black; the curves of losses,
+        gradients, modes covered and good samples, and of a critic's distance; a film; then the modes covered, of how
+        many, and the share of samples near one.
     """
     from gan_models.classic import toy
     from gan_models.images.video import open_video
@@ -170,7 +209,7 @@ def train_toy(
         with open_video(film, fps=2 * FPS, task="points", generated=True, seed=seed, **settings) as video:
             for step in course:
                 if step.result is None:
-                    if step.preview is not None:
+                    if toy.in_film(step.index, steps):
                         video.write(step.preview)
                     yield step
         path = str(ui.new_file("points.png"))
@@ -185,7 +224,7 @@ def train_toy(
         shown = ui.view(step.preview, folder / f"{step.index}.webp")
         return shown, curves.draw(folder / f"curves-{step.index}.webp"), None, None
 
-    yield from ui.stream(curves.follow(work()), None, preview, idle=(gr.skip(), gr.skip(), None, None))
+    yield from ui.stream(curves.follow(work()), None, preview, (gr.skip(), gr.skip(), None, None), POINTS_SECONDS)
 
 
 def two_lines(theta: float = 0.5) -> tuple[dict[str, float], str]:
@@ -314,22 +353,26 @@ def combine_pictures(
 
 
 @on_gpu
-def reconstruct_picture(image: str, model: str = "pokemon-aegan") -> Iterator[tuple]:
+def reconstruct_picture(image: str, model: str = "pokemon-aegan", trim: bool = True) -> Iterator[tuple]:
     """Show what an autoencoding GAN makes of a picture.
 
     Args:
         image: A picture, in any common format; its middle square counts.
         model: A model with an encoder: "pokemon-aegan", or the name of one of the family "aegan" from /train_gan.
+        trim: Whether what stands out from an even background is cut out first, as it was for "pokemon-aegan".
 
     Returns:
         The reconstruction, a PNG as large as the model's pictures are.
     """
-    picture = decode(image)
+    from gan_models.training.datasets import trimmed
+
+    picture = flatten(decode(image))
+    picture = trimmed(picture) if trim else picture
 
     def start() -> Iterator[Step]:
         yield Step(1, 1, result=backend_of(model).reconstructed(picture))
 
-    yield from ui.deliver(start, picture, task=TASK, model=model, action="reconstruct")
+    yield from ui.deliver(start, picture, task=TASK, model=model, action="reconstruct", trim=trim)
 
 
 def backend_of(model: str) -> Any:

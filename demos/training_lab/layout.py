@@ -8,6 +8,7 @@ from demos import components as ui
 from demos import own_models
 from demos.gpu import SEARCH, TRAINING
 from demos.training_lab.endpoints import (
+    EXPERIMENTS,
     ON_PICTURES,
     ON_POINTS,
     POINTS,
@@ -22,6 +23,7 @@ from demos.training_lab.endpoints import (
     train_toy,
     two_lines,
 )
+from gan_models import settings
 from gan_models.checkpoints import registry
 
 TITLE = "Training lab"
@@ -31,6 +33,7 @@ TITLES = {
     **{"wgan": "Wasserstein GAN", "wgan-gp": "Wasserstein GAN with gradient penalty"},
     **{"aegan": "Autoencoding GAN", "progressive": "Progressive growing"},
 }
+NORMS = [("What suits the family", ""), ("Spectral", "spectral"), ("Batch", "batch"), ("None", "none")]
 SEEDS = 'A number, a list such as "1, 5, 20-23", or "random".'
 
 
@@ -43,9 +46,9 @@ def build() -> ui.Ports:
             _build_lines()
         with gr.Tab("Pictures"):
             trained, file, name, brought = _build_training()
-        with gr.Tab("Draw", id="draw"):
+        with gr.Tab("Generate", id="generate"):
             model, image, drawn, ways = _build_drawing(file, name, brought)
-    return ui.Ports(model, image, (points, trained, *drawn), inside=((tabs, "draw"), (ways, "back")))
+    return ui.Ports(model, image, (points, trained, *drawn), inside=((tabs, "generate"), (ways, "back")))
 
 
 def _families(names: tuple[str, ...]) -> gr.Dropdown:
@@ -56,10 +59,18 @@ def _build_points() -> ui.Outputs:
     sentence = "Trains a GAN on points before your eyes: what it covers, what it misses, and what its gradients do."
     with ui.two_columns(sentence) as (inputs, outputs):
         with outputs:
-            label = "Red: taken for real. White: real points. Black: drawn ones"
+            label = "What the discriminator thinks. White: real points. Black: drawn ones"
             field = gr.Image(label=label, type="filepath", interactive=False, height=400, buttons=["fullscreen"])
+            gr.Markdown(
+                "Blue is surely made, red surely real, green in doubt. A critic knows no probabilities: its lowest "
+                "score is blue here, and its highest red."
+            )
             status = ui.status_line()
             curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
+            gr.Markdown(
+                "A Wasserstein GAN has a curve more: the distance that its critic sees. With a gradient penalty it falls "
+                "as the samples get better, with clipped weights less surely; a plain GAN's losses don't tell."
+            )
             film = gr.Video(label="The way there", interactive=False, autoplay=True, loop=True, height=260)
             counted = gr.JSON(label="Modes covered, of how many, share of samples near one", buttons=[])
             result = ui.Outputs((field, curves, film, counted), status, ui.settings_panel())
@@ -72,7 +83,7 @@ def _build_points() -> ui.Outputs:
             info = "The loss of the first paper, whose gradient fades where the discriminator is sure."
             saturating = gr.Checkbox(False, label="Plain GAN: the minimax game as it stands", info=info)
             info = "From this step on only the discriminator learns: see what becomes of the gradient. 0: never."
-            freeze = gr.Slider(0, 20_000, 0, step=100, precision=0, label="Freeze the generator", info=info)
+            freeze = gr.Slider(0, 20_000, 0, step=1, precision=0, label="Freeze the generator", info=info)
             with gr.Accordion("Advanced", open=False):
                 info = "0 for what suits the family."
                 lr = gr.Number(0, label="Generator's rate", minimum=0, maximum=0.1, info=info)
@@ -81,8 +92,18 @@ def _build_points() -> ui.Outputs:
                 )
                 lr_d = gr.Number(0, label="Discriminator's rate", minimum=0, maximum=0.1, info=info)
                 seed = ui.seed()
-            wishes = [points, family, steps, seed, lr, lr_d, ahead, saturating, freeze]
-            ui.run(train_toy, inputs=wishes, outputs=result, api_name="train_toy", lane=SEARCH)
+            wishes = {"points": points, "family": family, "steps": steps, "seed": seed, "lr": lr, "lr_d": lr_d}
+            wishes |= {"ahead": ahead, "saturating": saturating, "freeze_after": freeze}
+            gr.Examples(
+                [[other.get(name, wish.value) for name, wish in wishes.items()] for other in EXPERIMENTS.values()],
+                inputs=list(wishes.values()),
+                label="Try",
+                example_labels=list(EXPERIMENTS),
+                cache_examples=False,
+                api_visibility="private",
+                elem_id="examples-points",
+            )
+            ui.run(train_toy, inputs=list(wishes.values()), outputs=result, api_name="train_toy", lane=SEARCH)
     return result
 
 
@@ -110,7 +131,8 @@ def _build_training() -> tuple[ui.Outputs, gr.File, gr.Textbox, gr.Textbox]:
             status = ui.status_line()
             sheets = ui.pictures_grid("What it draws from the same latents, the latest first", columns=3)
             curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
-            film = gr.Video(label="The way there", interactive=False, autoplay=True, loop=True, height=260)
+            label = "The way there since Run was pressed"
+            film = gr.Video(label=label, interactive=False, autoplay=True, loop=True, height=260)
             file = gr.File(label="The model, to bring back later", interactive=False, elem_classes="result-file")
             name = gr.Textbox(label="Model", interactive=False, buttons=["copy"], elem_classes="own-name")
             result = ui.Outputs((sheets, curves, film, file, name), status, ui.settings_panel())
@@ -124,25 +146,44 @@ def _build_training() -> tuple[ui.Outputs, gr.File, gr.Textbox, gr.Textbox]:
             )
             gr.Markdown(
                 "Without any, the lab learns from 600 creatures that it draws itself. For a conditional GAN bring an "
-                "archive with a folder for each kind. All is read in memory and forgotten after the training."
+                f"archive with a folder for each kind. A file may have {settings.max_upload_mb():g} MB, an archive "
+                "too, and 5000 pictures are taken at most; bring many in archives. They are read in memory and "
+                "forgotten after the training."
             )
             family = _families(ON_PICTURES)
             steps = gr.Slider(5, 20_000, 500, step=5, precision=0, label="Steps")
             side = gr.Radio([16, 32, 64, 128], value=32, label="Pixels", info="Time grows with their square.")
+            info = "So that a figure on an even background fills its picture; photos stay as they are."
+            trim = gr.Checkbox(False, label="Cut off even borders", info=info)
             with gr.Accordion("Advanced", open=False):
                 batch = gr.Slider(4, 128, 32, step=4, precision=0, label="Batch")
+                z_dim = gr.Slider(2, 512, 128, step=1, precision=0, label="Numbers of a latent")
+                info = "Of the discriminator. A DCGAN learns faster with batches than with its usual spectral one."
+                norm = gr.Dropdown(NORMS, value="", label="Normalisation", info=info, filterable=False)
+                info = "0 for what suits the family."
+                lr = gr.Number(0, label="Generator's rate", minimum=0, maximum=0.1, info=info)
+                lr_d = gr.Number(0, label="Discriminator's rate", minimum=0, maximum=0.1, info="0 likewise.")
                 info = "Radians by which they are turned at random, so that few pictures last longer; 0 for faces."
                 hue = gr.Slider(0, 3.14, 0.3, step=0.01, label="Turn colours", info=info)
                 seed = ui.seed()
-                info = "The name of a training of this family and size, to go on with; empty to start afresh."
+                info = "The name of a training of this family and size, to go on with for more steps in all; Cancel "
+                info += "leaves it here. Empty to start afresh."
                 resume = gr.Textbox("", label="Go on with", info=info, max_length=64, elem_classes="resume")
-            wishes = [dataset, family, steps, seed, side, batch, resume, hue]
-            ui.run(train_gan, inputs=wishes, outputs=result, api_name="train_gan", lane=TRAINING)
+            wishes = [dataset, family, steps, seed, side, batch, resume, hue, trim, z_dim, norm, lr, lr_d]
+            cancelled = ui.run(train_gan, inputs=wishes, outputs=result, api_name="train_gan", lane=TRAINING)
             bring = gr.File(label="Bring a model back", file_types=[".safetensors"], height=110)
             brought = gr.Textbox(label="Its name", interactive=False, visible=False)
-    for control in (dataset, family, seed, side, batch):
+    for control in (dataset, family, seed, side, batch, z_dim, norm):
         control.change(lambda: "", None, resume, queue=False, **ui.PRIVATE)
+
+    def begun(name: str) -> str:
+        return name if name and own_models.goes_on(name, ui.cache_folder()) else ""
+
     name.change(lambda name: name, name, resume, queue=False, **ui.PRIVATE)
+    cancelled.then(ui.plain_errors(begun), resume, resume, queue=False, **ui.PRIVATE)
+    result.settings.change(
+        lambda record: "" if record else gr.skip(), result.settings, resume, queue=False, **ui.PRIVATE
+    )
     bring.upload(ui.plain_errors(load_generator), bring, brought, api_name="load_generator", queue=False)
     return result, file, name, brought
 
@@ -190,7 +231,9 @@ def _build_drawing(
                 with inputs:
                     image = ui.picture("A picture", TASK)
                     encoder = ui.weights_picker(TASK, AUTOENCODER)
-                    wishes = [image, encoder]
+                    info = "As was done with what the embedded model has learned from."
+                    trim = gr.Checkbox(True, label="Cut off even borders", info=info)
+                    wishes = [image, encoder, trim]
                     ui.run(reconstruct_picture, inputs=wishes, outputs=drawn[-1], api_name="reconstruct_picture")
     pickers = (model, encoder)
     registered = [picker.choices for picker in pickers]

@@ -1,5 +1,7 @@
 """Train a family on points in the plane: a laboratory for what GANs do and what they miss."""
 
+import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,16 +9,19 @@ import torch
 
 from gan_models import runtime
 from gan_models.classic.families import OF_POINTS, family
-from gan_models.classic.gan import gradient_norm
+from gan_models.classic.gan import GAN, gradient_norm
 from gan_models.classic.network import Perceptron
 from gan_models.classic.points import TOYS, figure
-from gan_models.losses import discriminator_loss, gradient_penalty, saturating_generator_loss
+from gan_models.classic.wgan import Wasserstein
+from gan_models.losses import critic_loss, discriminator_loss, gradient_penalty, saturating_generator_loss
 from gan_models.runtime import Step
 
 MAX_STEPS, AHEAD, RATES = 20_000, (0, 10), (1e-6, 0.1)
 BATCH = 256
 SEEN, COUNTED = 256, 2000  # points that are drawn, and by which modes are counted
-REPORT_EVERY, DRAW_EVERY = 5, 50  # steps
+REPORT_EVERY = 5  # steps
+DRAW_EVERY = 0.25  # seconds
+FRAMES = 100  # of a film, at most
 SHORT_OF_MEMORY = "The memory of this device is too short for this."
 
 
@@ -34,9 +39,12 @@ def train(
 ) -> Iterator[Step]:
     """Train a GAN of perceptrons on points, on the CPU.
 
-    Yields a `Step` every five iterations, with the losses and the norms of the gradients; every fifty it has a
-    preview, 384×384×3 uint8, and the modes that are covered. The last one's result is `{"modes": covered, "of":
-    modes, "good": share of samples near a mode, "samples": N×2 array}`.
+    Yields a `Step` every five iterations, with the losses, the norms of the gradients, the modes that are covered,
+    the share of good samples and, of a critic, the distance that it sees, without its penalty. It has a preview,
+    384×384×3 uint8, four times a second, and always at the steps that `in_film` names. The last one's result is
+    `{"modes": covered, "of": modes, "good": share of samples near a mode, "samples": N×2 array}`.
+
+    When pictures are drawn depends on the clock; all else on the arguments alone.
 
     Args:
         toy: "ring", "grid" or "spiral".
@@ -83,6 +91,7 @@ def _trained(
         game = family(family_name).of_points(classes=len(points.modes), **options)
         fixed = game.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
     real, _ = points.batch(SEEN)
+    drawn = time.monotonic()
     for step in range(1, steps + 1):
         with runtime.computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
             game.frozen = bool(freeze_after) and step > freeze_after
@@ -91,45 +100,50 @@ def _trained(
             raise ValueError(f"The training has diverged at step {step}; try a smaller rate.")
         if step % REPORT_EVERY and step < steps:
             continue
+        with torch.no_grad():
+            samples = game.generator(*fixed)
+            if isinstance(game, Wasserstein):
+                losses["distance"] = -critic_loss(game.discriminator(real), game.discriminator(samples)).item()
         losses["gradient of the generator"] = gradient_norm(game.generator)
         losses["gradient of the discriminator"] = gradient_norm(game.discriminator)
-        preview, message = None, ""
-        if step % DRAW_EVERY == 0 or step == steps:
-            with torch.no_grad():
-                samples = game.generator(*fixed)
-            covered, good = points.coverage(samples)
-            losses["modes"] = covered
-            message = f"{covered} of {len(points.modes)} modes, {good:.0%} of the samples near one"
-            preview = figure(lambda places: score(game.discriminator, places), real, samples[:SEEN])
-        yield Step(step, steps, preview=preview, losses=losses, message=message)
-    made = {"modes": covered, "of": len(points.modes), "good": good, "samples": samples.numpy()}
-    yield Step(steps, steps, preview=preview, result=made)
+        losses["modes"], losses["good samples"] = points.coverage(samples)
+        preview = None
+        if in_film(step, steps) or time.monotonic() - drawn > DRAW_EVERY:
+            preview = figure(lambda places: opinion(game, places), real, samples[:SEEN])
+            drawn = time.monotonic()
+        yield Step(step, steps, preview=preview, losses=losses)
+    made = {"modes": losses["modes"], "of": len(points.modes), "good": losses["good samples"]}
+    yield Step(steps, steps, preview=preview, result=made | {"samples": samples.numpy()})
 
 
-def score(discriminator: torch.nn.Module, places: torch.Tensor) -> torch.Tensor:
-    """Return what a discriminator says of N×2 places; one that knows kinds is asked for each, and the most counts."""
+def in_film(step: int, steps: int) -> bool:
+    """Say whether a film of `steps` steps shows this one: some hundred do at even distances, and the last."""
+    return step % (REPORT_EVERY * math.ceil(steps / REPORT_EVERY / FRAMES)) == 0 or step == steps
+
+
+def opinion(game: GAN, places: torch.Tensor) -> torch.Tensor:
+    """Return how real N×2 places look to a game's discriminator, N×1 from 0 to 1.
+
+    That is the probability that it gives. One that knows kinds is asked for each, and the most counts. A critic gives
+    none: its scores are set between the lowest and the highest of them.
+    """
+    discriminator = game.discriminator
+    if isinstance(game, Wasserstein):
+        scores = discriminator(places)
+        return (scores - scores.min()) / (scores.max() - scores.min()).clamp(min=1e-6)
     if not discriminator.classes:
-        return discriminator(places)
+        return discriminator(places).sigmoid()
     kinds = torch.arange(discriminator.classes)
-    return torch.stack([discriminator(places, kind.expand(len(places))) for kind in kinds]).amax(0)
+    return torch.stack([discriminator(places, kind.expand(len(places))) for kind in kinds]).amax(0).sigmoid()
 
 
 def two_lines(theta: float) -> dict[str, float]:
     """Return the distances of a vertical line at `theta` from one at the origin (Arjovsky et al. 2017, example 1).
 
-    The Jensen–Shannon divergence, in nats, is the same however far they are apart, so no gradient leads from one to
-    the other; the earth mover's distance tells how far. Both are computed from samples: the first by the histogram
-    of their places across, the second by sorting these.
+    The Jensen–Shannon divergence is log 2 nats however far they are apart, as no place is on both, so no gradient
+    leads from one to the other; the earth mover's distance tells how far.
     """
-    first, second = np.zeros(1000), np.full(1000, theta)
-    edges = np.linspace(-1.01, 1.01, 203)
-    p, q = (np.histogram(places, edges)[0] / 1000 for places in (first, second))
-    mean = (p + q) / 2
-    terms = [np.sum(part[part > 0] * np.log(part[part > 0] / mean[part > 0])) for part in (p, q)]
-    return {
-        "Jensen–Shannon": float(sum(terms) / 2),
-        "earth mover": float(np.abs(np.sort(first) - np.sort(second)).mean()),
-    }
+    return {"Jensen–Shannon": math.log(2) if theta else 0.0, "earth mover": abs(theta)}
 
 
 def critics(theta: float, *, steps: int = 200, seed: int = 0) -> dict[str, float]:
@@ -151,7 +165,7 @@ def _slope(name: str, theta: float, steps: int) -> float:
     for _ in range(steps):
         real, fake = (torch.stack([torch.full((BATCH,), x), 2 * torch.rand(BATCH) - 1], 1) for x in (0.0, theta))
         if name == "critic":
-            loss = network(fake).mean() - network(real).mean() + 10 * gradient_penalty(network, real, fake)
+            loss = critic_loss(network(real), network(fake)) + 10 * gradient_penalty(network, real, fake)
         else:
             loss = discriminator_loss(network(real), network(fake))
         optimizer.zero_grad()

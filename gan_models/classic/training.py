@@ -3,63 +3,18 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
-import numpy as np
-import torch
-from torch import nn
-
-from gan_models import checkpoints, runtime
+from gan_models import runtime
 from gan_models.classic import model
+from gan_models.classic.course import Course
 from gan_models.classic.families import family as family_of
-from gan_models.classic.gan import gradient_norm
-from gan_models.classic.network import Autoencoder
+from gan_models.classic.network import NORMS
 from gan_models.classic.pictures import HUE, Pictures, from_folder
-from gan_models.images.tensors import to_sheet
-from gan_models.metrics import fid, inception_score
 from gan_models.runtime import Step
-from gan_models.training import checkpoint, processes
-from gan_models.training.ema import EMA, renew_statistics
+from gan_models.training import processes
 
 SIDES, MAX_STEPS, BATCHES = (16, 32, 64, 128), 200_000, (4, 128)
-MAX_KINDS = 50
-SHEET = 6  # pictures in a row and a column of a sheet
-PART = 32  # pictures that are drawn at once
-JUDGED = 256  # pictures by which FID and IS are estimated while a training goes on
-HELD_OUT = 0.1  # share of the pictures that FID compares with and that nothing is learned from
-LEAST_BETWEEN = 25  # steps from one estimate to the next, or an epoch if that is longer
-SAVE_SECONDS = 20
-EMA_DECAY = 0.995
-FEATURES = "features-compact"
-SHORT_OF_MEMORY = "The memory of this device is too short for this training; try smaller pictures or batches."
-
-
-class Judge:
-    """Scores a generator by the features of our compact network, which is not Inception.
-
-    Args:
-        reference: The pictures to compare with.
-        device: Where the network computes.
-        count: How many of them count at most.
-    """
-
-    def __init__(self, reference: Pictures, device: torch.device, count: int = JUDGED):
-        self.features = checkpoints.load(FEATURES, str(device))
-        self.device = device
-        with runtime.computing(device, SHORT_OF_MEMORY):
-            self.wanted = self._seen(reference.pixels[:count].float() / 255)[0]
-
-    @torch.inference_mode()
-    def _seen(self, pictures: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Return features, N×D, and probabilities of classes, N×10, of N×3×H×W in [0, 1]."""
-        found = [self.features.pooled(part.to(self.device)) for part in pictures.split(64)]
-        classes = [self.features.classifier(part).softmax(1) for part in found]
-        return torch.cat(found).cpu().numpy(), torch.cat(classes).cpu().numpy()
-
-    def __call__(self, pictures: torch.Tensor) -> dict[str, float]:
-        """Return FID and the Inception Score of N×3×H×W in [-1, 1]."""
-        features, classes = self._seen((pictures.cpu() + 1).clamp(0, 2) / 2)
-        return {"FID": fid(features, self.wanted), "IS": inception_score(classes, splits=1)[0]}
+MAX_KINDS, MAX_RATE = 50, 0.1
 
 
 def train_on(
@@ -67,11 +22,14 @@ def train_on(
     family: str,
     state: Path,
     *,
+    target: Path | None = None,
     steps: int = 2000,
     batch_size: int = 32,
     z_dim: int = 128,
     width: int | None = None,
+    norm: str | None = None,
     lr: float | None = None,
+    lr_d: float | None = None,
     seed: int = 0,
     device: str | None = None,
 ) -> Iterator[Step]:
@@ -88,17 +46,20 @@ def train_on(
         pictures: What is learned from.
         family: A name in `families.FAMILIES`.
         state: Where the checkpoint is kept.
-        steps: Iterations of the generator, 1 to 200,000.
+        target: Where the averaged generator is saved before each sheet is shown, if anywhere.
+        steps: Iterations of the generator in all, 1 to 200,000, with those of the checkpoint.
         batch_size: Pictures of an iteration, 4 to 128.
         z_dim: Numbers of a latent.
         width: Channels at the largest size; None for what is usual for the family.
-        lr: Learning rate; None likewise. A discriminator that has one of its own in the family keeps it.
+        norm: Normalisation of the discriminator, "spectral", "batch" or "none"; None likewise.
+        lr: Learning rate, up to 0.1; None likewise. A discriminator that has one of its own in the family keeps it.
+        lr_d: That of the discriminator; None likewise.
         seed: Of all that is random.
         device: "cuda", "mps" or "cpu"; None picks the best there is.
 
     Raises:
-        ValueError: An argument is out of its range, the family is unknown, the set is too small for a batch, or the
-            checkpoint is of another training.
+        ValueError: An argument is out of its range, the family is unknown or needs kinds, or the checkpoint is of
+            another training or has as many steps already.
     """
     kind = family_of(family)
     if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
@@ -113,137 +74,18 @@ def train_on(
         low, high = model.LIMITS[name]
         if value is not None and not low <= value <= high:
             raise ValueError(f"The {name} must be {low} to {high}, not {value}.")
+    for rate in (lr, lr_d):
+        if rate is not None and not 0 < rate <= MAX_RATE:
+            raise ValueError(f"A learning rate must be above 0 and at most {MAX_RATE}, not {rate:g}.")
+    if norm is not None and norm not in NORMS:
+        raise ValueError(f"The normalisation must be one of {', '.join(NORMS)}, not “{norm}”.")
+    if norm is not None and kind.norm == "none":
+        raise ValueError(f"The discriminator of the family “{family}” bears no normalisation.")
     place = runtime.pick_device(device) if processes.count() == 1 else processes.accelerator().device
-    return _trained(pictures, family, state, steps, batch_size, z_dim, width, lr, seed, place)
-
-
-def _trained(
-    pictures: Pictures,
-    family: str,
-    state: Path,
-    steps: int,
-    batch_size: int,
-    z_dim: int,
-    width: int | None,
-    lr: float | None,
-    seed: int,
-    device: torch.device,
-) -> Iterator[Step]:
-    learned, held_out = pictures.split(HELD_OUT)
-    learned.device = device
-    judge, numbers = Judge(held_out, device), runtime.RandomStream(seed)
-    side, kinds = pictures.pixels.shape[2], pictures.kinds if family_of(family).conditional else ()
-    chosen = {name: value for name, value in {"width": width, "lr": lr}.items() if value is not None}
-    with numbers.drawn_from():
-        game = family_of(family).of_pictures(side, z_dim=z_dim, classes=len(kinds), **chosen).to(device)
-        ema = EMA(game.generator, EMA_DECAY)
-        parts = {"training": About(family, kinds), **game.parts(), "ema": ema}
-        step = _resumed(state, parts)
-    fixed = torch.Generator().manual_seed(0)
-    latents = torch.randn(JUDGED, z_dim, generator=fixed).to(device)
-    labels = (torch.arange(JUDGED) % max(1, len(kinds))).to(device)
-    every, saved, written = max(LEAST_BETWEEN, len(learned) // batch_size), monotonic(), step
-    try:
-        while step < steps:
-            with runtime.computing(device, SHORT_OF_MEMORY), runtime.uninterrupted(), numbers.drawn_from():
-                game.advance(step / steps)
-                with runtime.training_precision(device):
-                    losses = game.step(learned, batch_size)
-                ema.update(game.generator)
-            step += 1
-            losses["gradient of the generator"] = gradient_norm(game.generator)
-            if not all(np.isfinite(value) for value in losses.values()):
-                written = step  # what was saved before is better than this
-                raise ValueError(f"The training of “{family}” has diverged at step {step}; try a smaller rate.")
-            yield Step(step, steps, losses=losses)
-            if step % every == 0 or step == steps:
-                with runtime.computing(device, SHORT_OF_MEMORY):
-                    _settle(ema.network, latents, labels, learned)
-                    drawn = draw(ema.network, latents, labels, side)
-                    scores = judge(drawn)
-                text = f"FID {scores['FID']:.2f}"
-                yield Step(step, steps, preview=_sheet(drawn), losses=scores, message=text)
-            if monotonic() - saved > SAVE_SECONDS:
-                _save(state, step, parts, numbers)
-                saved, written = monotonic(), step
-    finally:
-        if step > written:
-            _save(state, step, parts, numbers)
-    made = ema.network, config_of(ema.network, side), kinds
-    with runtime.computing(device, SHORT_OF_MEMORY):
-        _settle(ema.network, latents, labels, learned)
-        drawn = draw(ema.network, latents[: SHEET**2], labels[: SHEET**2], side)
-    yield Step(steps, steps, preview=_sheet(drawn), result=made)
-
-
-def _settle(network: nn.Module, latents: torch.Tensor, labels: torch.Tensor, learned: Pictures) -> None:
-    """Bring the batch normalisation of an averaged network in line with its weights."""
-    pairs = zip(latents.split(PART), labels.split(PART), strict=True)
-    renew_statistics(network, [partial(network, z, label) for z, label in pairs])
-    if isinstance(network, Autoencoder):
-        pictures = learned.pixels[:JUDGED].to(latents.device).float() / 127.5 - 1
-        renew_statistics(network.encoder, [partial(network.encode, part) for part in pictures.split(PART)])
-
-
-def _sheet(drawn: torch.Tensor) -> np.ndarray:
-    return to_sheet((drawn[: SHEET**2] + 1) / 2, SHEET)
-
-
-class About:
-    """What a checkpoint is of, so that it is not taken for another training's."""
-
-    def __init__(self, family: str, kinds: tuple[str, ...]):
-        self.about = {"family": family, "kinds": list(kinds)}
-
-    def state_dict(self) -> dict:
-        """Return what `load_state_dict` compares."""
-        return self.about
-
-    def load_state_dict(self, state: dict) -> None:
-        """Compare.
-
-        Raises:
-            ValueError: It is of another training.
-        """
-        if state != self.about:
-            raise ValueError("The checkpoint is of another training.")
-
-
-def _save(state: Path, step: int, parts: dict, numbers: runtime.RandomStream) -> None:
-    if processes.is_first():
-        with numbers.drawn_from():  # whose place the checkpoint keeps
-            checkpoint.save(state, step, parts)
-
-
-def _resumed(state: Path, parts: dict) -> int:
-    """Return the step to go on from: 0 if there is no checkpoint.
-
-    Raises:
-        ValueError: The checkpoint is of another training.
-    """
-    if not state.exists():
-        return 0
-    try:
-        return checkpoint.load(state, parts)
-    except (KeyError, RuntimeError, ValueError):
-        raise ValueError("That training was of another family or size; begin a new one for this.") from None
-
-
-def config_of(network: nn.Module, side: int) -> dict[str, int]:
-    """Return the arguments that a generator of pictures was built with."""
-    config = {"z_dim": network.z_dim, "side": side, "width": network.width}
-    return config | ({"classes": network.classes} if network.classes else {})
-
-
-@torch.inference_mode()
-def draw(network: nn.Module, latents: torch.Tensor, labels: torch.Tensor, side: int) -> torch.Tensor:
-    """Return pictures of N×z_dim latents and N labels, N×3×side×side in [-1, 1], on the CPU.
-
-    What a growing generator draws smaller is enlarged.
-    """
-    pairs = zip(latents.split(PART), labels.split(PART), strict=True)
-    drawn = torch.cat([network(z, label).clamp(-1, 1).cpu() for z, label in pairs])
-    return drawn.repeat_interleave(side // drawn.shape[2], 2).repeat_interleave(side // drawn.shape[3], 3)
+    options = {"width": width, "norm": norm, "lr": lr, "lr_d": lr_d}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    course = Course(pictures, family, place, batch_size=batch_size, z_dim=z_dim, seed=seed, **chosen)
+    return course.until(steps, state, target)
 
 
 def train(
@@ -255,27 +97,35 @@ def train(
     steps: int = 2000,
     side: int = 64,
     tile: int | None = None,
+    trim: bool = False,
     batch_size: int = 32,
     z_dim: int = 128,
     width: int | None = None,
+    norm: str | None = None,
+    lr: float | None = None,
+    lr_d: float | None = None,
     hue: float = HUE,
     seed: int = 0,
 ) -> Iterator[Step]:
     """Train `family` on the pictures below `data`; leave `FAMILY.safetensors` and `sheet.png` in `out`.
 
-    Yields as `train_on`; the last one's result is the path of the file.
+    Both are written anew at each sheet. Yields as `train_on`; the last one's result is the path of the first.
 
     Args:
         data: Folder of pictures; for "cgan" with a folder for each kind.
         out: Folder for the checkpoint and the rest.
         family: A name in `families.FAMILIES`.
         resume: Go on from the checkpoint in `out`.
-        steps: Iterations.
+        steps: Iterations in all.
         side: Of the pictures: 16, 32, 64 or 128.
         tile: If given, each file is a mosaic of pictures of so many pixels a side.
+        trim: Cut the square round what stands out from an even background, not from the middle.
         batch_size: Pictures of an iteration.
         z_dim: Numbers of a latent.
         width: Channels at the largest size, if not the usual ones.
+        norm: Normalisation of the discriminator, if not the usual one: "spectral", "batch" or "none".
+        lr: Learning rate, if not the usual one.
+        lr_d: That of the discriminator, likewise.
         hue: Standard deviation of the angle by which colours are turned at random, in radians, 0 to π.
         seed: Of all that is random.
 
@@ -292,9 +142,10 @@ def train(
     state = out / "checkpoint.pt"
     if resume and not state.exists():
         raise FileNotFoundError(2, "no checkpoint", str(state))
-    source = from_folder(data, side, tile=tile, hue=hue)
+    source = from_folder(data, side, tile=tile, trim=trim, hue=hue)
+    path, rates = out / f"{family}.safetensors", {"lr": lr, "lr_d": lr_d}
     sizes = {"batch_size": batch_size, "z_dim": z_dim, "width": width}
-    course = train_on(source, family, state, steps=steps, seed=seed, **sizes)
+    course = train_on(source, family, state, target=path, steps=steps, norm=norm, seed=seed, **rates, **sizes)
     if not resume:
         state.unlink(missing_ok=True)
     for step in course:
@@ -303,9 +154,6 @@ def train(
             Image.fromarray(step.preview).save(out / "sheet.png")
         if step.result is None:
             yield step
-    path = out / f"{family}.safetensors"
-    if processes.is_first():
-        model.save(*step.result, path)
     yield Step(steps, steps, message="done", result=path)
 
 

@@ -10,7 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
+from gan_models.classic.model import load
 from tests.browser.steps import open_tab, run, wait, wait_for_status
 from tests.browser.test_faces import set_number
 
@@ -23,8 +25,14 @@ def lab(app, browser):
     return browser
 
 
-def own_name(page):
-    fields = page.find_elements(By.CSS_SELECTOR, ".own-name textarea, .own-name input")
+def press(page, text):
+    buttons = page.find_elements(By.CSS_SELECTOR, "button")
+    next(button for button in buttons if button.is_displayed() and button.text.startswith(text)).click()
+
+
+def field(page, name):
+    """Return what is written in a field."""
+    fields = page.find_elements(By.CSS_SELECTOR, f".{name} textarea, .{name} input")
     return next(field.get_property("value") for field in fields if field.is_displayed())
 
 
@@ -50,31 +58,50 @@ def test_points_are_learned_before_ones_eyes(lab):
     assert shown, "no curves are shown"
 
 
+def reached(page, steps):
+    """Return the step of so many that a training is at."""
+    return int(re.search(r"Step (\d+)", wait_for_status(page, f" of {steps} "))[1])
+
+
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive, seconds):
+def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive, tmp_path, seconds):
     open_tab(lab, "Pictures")
     fields = lab.find_elements(By.CSS_SELECTOR, ".dataset input[type=file]")
     fields[-1].send_keys(str(archive))
     wait(lab, ".dataset .file-preview, .dataset table")
     set_number(lab, "Steps", 20_000)
+    press(lab, "Advanced")
     run(lab)
-    wait_for_status(lab, "generator ")
+    begun = reached(lab, 20_000)
     picture = handle_file(app.root / "examples" / "pictures" / "round.png")
     enlarged = Client(app.url, verbose=False).predict(image=picture, api_name="/upscale")
-    assert enlarged, "another visitor has to wait for the training"
-    wait(lab, ".pictures img")
+    assert enlarged
+    assert begun <= reached(lab, 20_000) < 20_000, "another visitor has waited for the training"
+    open_tab(lab, "Two lines")
+    wait(lab, "button.primary")
+    open_tab(lab, "Pictures")
+    assert begun < reached(lab, 20_000) < 20_000, "the page has waited for the training"
+    wait(lab, ".result-file a[download]")
     time.sleep(seconds)
-    done = int(re.search(r"Step (\d+) of", wait_for_status(lab, "Step "))[1])
-    next(button for button in lab.find_elements(By.CSS_SELECTOR, "button.cancel") if button.is_displayed()).click()
+    done = reached(lab, 20_000)
+    press(lab, "Cancel")
     wait_for_status(lab, "Cancelled.")
-    name = own_name(lab)
+    name = field(lab, "own-name")
     assert name.startswith("trained-")
-    set_number(lab, "Steps", done + 50)
-    run(lab)
-    assert "learned by dcgan" in wait_for_status(lab, "pictures of 32 pixels", seconds=120)
-    assert own_name(lab) == name, "another training was begun"
-    links = [link for link in lab.find_elements(By.CSS_SELECTOR, ".result-file a[download]") if link.is_displayed()]
-    assert links, "the model can't be downloaded"
-    open_tab(lab, "Draw")
+    assert field(lab, "resume") == name
+
+    wait(lab, ".result-file a[download]").click()
+    file = WebDriverWait(lab, 30).until(lambda _: next(tmp_path.glob("*.safetensors"), None), "no download")
+    assert load(file)[0].z_dim == 128
+    open_tab(lab, "Generate")
     run(lab)
     assert "your own model" in wait_for_status(lab, "16 pictures of 32 pixels")
+
+    open_tab(lab, "Pictures")
+    set_number(lab, "Steps", done + 80)
+    run(lab)
+    assert reached(lab, done + 80) > done, "it begins anew"
+    assert "180 pictures of 32 pixels learned" in wait_for_status(lab, "held out", seconds=120)
+    assert field(lab, "own-name") == name, "another training was begun"
+    message = "Run would go on with what has come to its end"
+    WebDriverWait(lab, 30).until(lambda _: field(lab, "resume") == "", message)

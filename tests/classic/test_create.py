@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from gan_models import checkpoints
-from gan_models.classic import PictureGenerator, model, training
+from gan_models.classic import PictureGenerator, course, model
 from gan_models.classic.create import MAX_COUNT, great_circle
 from gan_models.classic.network import Autoencoder, DCGANGenerator
 from gan_models.runtime import finish
@@ -19,7 +19,7 @@ def backends(tmp_path_factory):
             parameter.data *= 8  # untrained ones draw nothing but grey
         kinds = ("cat", "dog") if name == "kinds" else ()
         made[name] = PictureGenerator(
-            model.save(network.eval(), training.config_of(network, 16), kinds, folder / f"{name}.safetensors"), "cpu"
+            model.save(network.eval(), course.config_of(network, 16), kinds, folder / f"{name}.safetensors"), "cpu"
         )
     return made
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from demos.training_lab.endpoints import EXPERIMENTS
 from gan_models.classic import points, toy
-from gan_models.classic.network import Perceptron
+from gan_models.classic.families import FAMILIES
 from gan_models.runtime import finish
 
 
@@ -24,6 +25,24 @@ def test_what_lies_between_covers_nothing():
     assert source.coverage(torch.cat([one, torch.zeros(2, 2)])) == (1, 0.75)
 
 
+@pytest.mark.parametrize(("name", "most"), [("ring", 0), ("grid", 15)])
+def test_noise_as_broad_as_the_points_does_not_cover_them(name, most):
+    source = points.TOYS[name](0)
+    noise = source.batch(4000)[0].std(0) * torch.randn(4000, 2, generator=torch.Generator().manual_seed(0))
+    covered, good = source.coverage(noise)
+    assert covered <= most
+    assert good > 0.05
+
+
+def test_a_mode_needs_a_sensible_share_of_the_samples():
+    source = points.ring()
+    most, few = source.modes[:1].expand(760, 2), source.modes[1:2]
+    enough = int(points.LEAST * 800 / 8)
+    for count, covered in ((enough, 2), (enough - 1, 1)):
+        samples = torch.cat([most, few.expand(count, 2), torch.zeros(40 - count, 2)])
+        assert source.coverage(samples)[0] == covered
+
+
 def test_one_seed_gives_the_same_points():
     first, again, other = (points.grid(seed).batch(5)[0] for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -31,7 +50,7 @@ def test_one_seed_gives_the_same_points():
 
 
 def test_a_figure_shows_the_field_and_the_samples():
-    right = points.figure(lambda x: x[:, :1], torch.tensor([[-1.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
+    right = points.figure(lambda x: (x[:, :1] > 0).float(), torch.tensor([[-1.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
     assert right.shape == (points.SIDE, points.SIDE, 3)
     left_half, right_half = right[20:100, 20:100].mean((0, 1)), right[20:100, -100:-20].mean((0, 1))
     assert left_half[2] > left_half[0]  # blue, low
@@ -39,6 +58,17 @@ def test_a_figure_shows_the_field_and_the_samples():
     place = round((1 / points.REACH + 1) / 2 * points.SIDE)
     assert (right[points.SIDE // 2, points.SIDE - place] == 255).all()
     assert (right[points.SIDE // 2, place] == 0).all()
+
+
+def test_colours_mean_the_same_in_every_figure():
+    nothing = torch.zeros(0, 2)
+    low, middle, high = (
+        points.figure(lambda x, level=level: torch.full((len(x), 1), level), nothing, nothing)[0, 0].astype(int)
+        for level in (0.0, 0.5, 1.0)
+    )
+    assert low.argmax() == 2
+    assert middle.argmax() == 1
+    assert high.argmax() == 0
 
 
 # --- Training on points
@@ -54,7 +84,8 @@ def test_a_gan_comes_to_the_ring():
 def test_each_family_shows_its_course(name):
     steps = list(toy.train("grid", name, steps=50, ahead=1))
     named = set().union(*(step.losses for step in steps))
-    assert {"generator", "discriminator", "gradient of the generator", "modes"} <= named
+    assert {"generator", "discriminator", "gradient of the generator", "modes", "good samples"} <= named
+    assert ("distance" in named) == name.startswith("wgan")
     assert steps[-1].preview.shape == (points.SIDE, points.SIDE, 3)
     assert steps[-1].result["of"] == 25
 
@@ -65,16 +96,65 @@ def test_one_seed_gives_one_course():
     assert not np.array_equal(first, other)
 
 
-def slopes(family, **options):
-    steps = toy.train("ring", family, freeze_after=1, **options)
-    return [step.losses["gradient of the generator"] for step in steps if step.losses]
+def test_how_often_is_drawn_changes_nothing(monkeypatch):
+    courses = []
+    monkeypatch.setattr(toy, "FRAMES", 4)
+    for seconds in (0, float("inf")):
+        monkeypatch.setattr(toy, "DRAW_EVERY", seconds)
+        courses.append(list(toy.train("ring", "gan", steps=40)))
+    often, seldom = ([step.preview is not None for step in course] for course in courses)
+    assert all(often)
+    assert sum(seldom) == toy.FRAMES + 1
+    assert [step.losses for step in courses[0]] == [step.losses for step in courses[1]]
+    np.testing.assert_array_equal(*(course[-1].result["samples"] for course in courses))
 
 
-def test_the_gradient_of_a_frozen_generator_fades_as_the_discriminator_learns():
-    fading = slopes("gan", steps=400, saturating=True, lr_d=1e-3)
-    assert np.mean(fading[-5:]) < max(fading) / 5
-    lasting = slopes("wgan-gp", steps=60)
+@pytest.mark.parametrize(("steps", "frames"), [(1, 1), (10, 2), (300, 60), (1000, 100), (1001, 67), (20_000, 100)])
+def test_a_film_is_short_and_ends_with_the_last_step(steps, frames):
+    shown = [step for step in range(1, steps + 1) if toy.in_film(step, steps)]
+    assert len(shown) == frames
+    assert shown[-1] == steps
+
+
+def test_a_distance_is_that_of_a_critic_without_its_penalty():
+    step, _ = toy.train("ring", "wgan-gp", steps=5)
+    assert step.losses["distance"] > 0
+    assert step.losses["discriminator"] > -step.losses["distance"]
+
+
+# --- What the page offers to try
+
+
+def tried(name):
+    options = {"points": "ring", "family": "gan", "steps": 1000} | EXPERIMENTS[name]
+    return list(toy.train(options.pop("points"), options.pop("family"), **options))
+
+
+def slopes(name):
+    return [step.losses["gradient of the generator"] for step in tried(name) if step.losses]
+
+
+def test_a_sure_discriminator_leaves_no_gradient_and_a_critic_does():
+    fading = slopes("A sure discriminator leaves no gradient")
+    assert np.mean(fading[-5:]) < max(fading) / 20
+    lasting = slopes("A critic leaves one")
     assert np.mean(lasting[-5:]) > max(lasting) / 3
+
+
+@pytest.mark.slow
+def test_a_plain_gan_collapses_and_looking_ahead_cures_it():
+    assert tried("A plain GAN collapses")[-1].result["modes"] == 1
+    assert tried("Looking five steps ahead cures it")[-1].result["modes"] == 8
+
+
+@pytest.mark.slow
+def test_a_critics_distance_follows_quality_and_a_plain_gans_loss_does_not():
+    steps = [step.losses for step in tried("A critic's distance follows quality") if step.losses]
+    distance, good = ([losses[name] for losses in steps] for name in ("distance", "good samples"))
+    assert np.corrcoef(distance, good)[0, 1] < -0.6
+    steps = [step.losses for step in tried("A plain GAN collapses") if step.losses]
+    loss, good = ([losses[name] for losses in steps] for name in ("discriminator", "good samples"))
+    assert abs(np.corrcoef(loss, good)[0, 1]) < 0.3
 
 
 @pytest.mark.parametrize(
@@ -100,21 +180,33 @@ def test_numbers_that_run_away_are_named(monkeypatch):
         finish(toy.train("ring", "wgan-gp", steps=40, lr=1e30))
 
 
+def test_a_discriminators_opinion_is_its_probability():
+    game, places = FAMILIES["gan"].of_points(), torch.randn(4, 2)
+    game.discriminator = lambda x: torch.full((len(x), 1), -10.0)
+    game.discriminator.classes = 0
+    torch.testing.assert_close(toy.opinion(game, places), torch.full((4, 1), 4.54e-5), rtol=1e-3, atol=0)
+
+
 def test_kinds_are_asked_for_one_by_one():
     torch.manual_seed(0)
-    network, places = Perceptron(2, 1, classes=3), torch.randn(4, 2)
-    each = [network(places, torch.full((4,), kind)) for kind in range(3)]
-    torch.testing.assert_close(toy.score(network, places), torch.stack(each).amax(0))
+    game, places = FAMILIES["cgan"].of_points(classes=3), torch.randn(4, 2)
+    each = [game.discriminator(places, torch.full((4,), kind)).sigmoid() for kind in range(3)]
+    torch.testing.assert_close(toy.opinion(game, places), torch.stack(each).amax(0))
+
+
+def test_a_critics_opinion_is_between_its_own_ends():
+    game = FAMILIES["wgan-gp"].of_points()
+    game.discriminator = lambda x: 100 + 7 * x[:, :1]
+    found = toy.opinion(game, torch.tensor([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.0], [0.5], [1.0]]))
 
 
 # --- Two lines
 
 
 def test_one_distance_tells_how_far_lines_are_apart_and_the_other_does_not():
-    for theta in (-0.7, 0.1, 0.5):
-        found = toy.two_lines(theta)
-        assert found["Jensen–Shannon"] == pytest.approx(np.log(2))
-        assert found["earth mover"] == pytest.approx(abs(theta))
+    for theta in (-0.7, -0.001, 0.001, 0.1, 0.5):
+        assert toy.two_lines(theta) == {"Jensen–Shannon": pytest.approx(np.log(2)), "earth mover": abs(theta)}
     assert toy.two_lines(0) == {"Jensen–Shannon": 0, "earth mover": 0}
 
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from threading import Thread
 
@@ -53,6 +54,19 @@ def test_the_time_left_counts_down(monkeypatch):
     assert clock.left(Step(1, 10)) == 15
     now = 30.0
     assert clock.left(Step(1, 10)) == 0
+
+
+def test_no_preview_is_shown_twice():
+    def work():
+        for index in (1, 2):
+            yield Step(index, 2, preview=np.zeros((2, 2, 3), np.uint8))
+            time.sleep(0.5)  # in which the page hears of the step again and again
+        yield Step(2, 2, result=runs.Made((0,), None))
+
+    shown = []
+    for _ in runs.stream(work(), None, lambda step: (shown.append(step.index),), idle=(None,), every=0):
+        pass
+    assert shown == [1, 2]
 
 
 def test_a_status_that_was_done_stays():

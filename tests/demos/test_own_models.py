@@ -1,10 +1,11 @@
+import os
 import threading
 import time
 
 import pytest
 
 from demos import own_models
-from demos.own_models import MODEL, STATE
+from demos.own_models import HISTORY, MODEL, STATE
 
 
 @pytest.fixture
@@ -21,10 +22,18 @@ def test_names_are_not_to_be_guessed_and_folders_are_private(tmp_path, name):
 
 def test_a_model_is_found_once_it_is_written(tmp_path, name):
     (tmp_path / name / STATE).touch()
-    with pytest.raises(ValueError, match="not come to its end"):
+    assert own_models.goes_on(name, str(tmp_path))
+    with pytest.raises(ValueError, match="not come far enough"):
         own_models.file(name, str(tmp_path))
     (tmp_path / name / MODEL).touch()
     assert own_models.file(name, str(tmp_path)) == tmp_path / name / MODEL
+
+
+def test_a_training_goes_on_once_it_is_under_way(tmp_path, name):
+    assert not own_models.goes_on(name, str(tmp_path))
+    with own_models.claim(name):
+        assert own_models.goes_on(name, str(tmp_path))
+    assert not own_models.goes_on(name, str(tmp_path))
 
 
 def test_a_model_that_was_swept_away_is_gone(tmp_path, name):
@@ -41,13 +50,12 @@ def test_other_names_lead_nowhere(tmp_path, bad):
 
 
 def test_use_keeps_a_model_alive(tmp_path, name):
-    path = tmp_path / name / MODEL
-    path.touch()
-    import os
-
-    os.utime(path, (0, 0))
+    kept = [tmp_path / name / part for part in (MODEL, STATE, HISTORY)]
+    for path in kept:
+        path.touch()
+        os.utime(path, (0, 0))
     own_models.file(name, str(tmp_path))
-    assert time.time() - path.stat().st_mtime < 60
+    assert all(time.time() - path.stat().st_mtime < 60 for path in kept)
 
 
 def test_results_never_tell_the_name(tmp_path, name):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_models.images.curves import MARGIN, PANEL, TEXT, draw_curves
+from gan_models.images.curves import IN_A_ROW, MARGIN, PANEL, TEXT, draw_curves
 
 
 def ink(panel):
@@ -24,6 +24,15 @@ def test_each_loss_has_its_own_panel_and_range():
     assert picture.shape == (PANEL[1], 2 * PANEL[0], 3)
     left, right = picture[:, : PANEL[0]], picture[:, PANEL[0] :]
     np.testing.assert_allclose(ink(left), ink(right)[::-1], atol=2)
+
+
+def test_what_does_not_fit_beside_the_others_goes_below():
+    picture = draw_curves({str(number): [number, 0] for number in range(IN_A_ROW + 1)})
+    assert picture.shape == (2 * PANEL[1], IN_A_ROW * PANEL[0], 3)
+    heights = ink(picture[PANEL[1] :, : PANEL[0]])
+    assert heights[0] < 5
+    assert heights[-1] > 80
+    assert (picture[PANEL[1] :, PANEL[0] :] == 255).all()
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0], [float("nan")], [1.0, float("inf"), 2.0]])
