@@ -183,10 +183,9 @@ def train_toy(
         freeze_after: From this step on only the discriminator learns; 0 for never.
 
     Returns:
-        How real each place looks to the discriminator, from blue (surely made) to red (surely real; a critic's scores
-        from their lowest to their highest), with real points in white and drawn ones in black; the curves of losses,
-        gradients, modes covered and good samples, and of a critic's distance; a film; then the modes covered, of how
-        many, and the share of samples near one.
+        How real each place looks to the discriminator, from blue, the least, to red, the most, with real points in
+        white and drawn ones in black; the curves of losses, gradients, modes covered and good samples, and of a
+        critic's distance; a film; then the modes covered, of how many, and the share of samples near one.
     """
     from gan_models.classic import toy
     from gan_models.images.video import open_video

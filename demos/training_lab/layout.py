@@ -62,14 +62,14 @@ def _build_points() -> ui.Outputs:
             label = "What the discriminator thinks. White: real points. Black: drawn ones"
             field = gr.Image(label=label, type="filepath", interactive=False, height=400, buttons=["fullscreen"])
             gr.Markdown(
-                "Blue is surely made, red surely real, green in doubt. A critic knows no probabilities: its lowest "
-                "score is blue here, and its highest red."
+                "Red is where the discriminator thinks points likely real, or a critic's score is highest; blue is "
+                "the opposite. Colours are stretched between the two, however sure it is: that the losses tell."
             )
             status = ui.status_line()
             curves = gr.Image(show_label=False, type="filepath", interactive=False, buttons=[], elem_classes="curves")
             gr.Markdown(
-                "A Wasserstein GAN has a curve more: the distance that its critic sees. With a gradient penalty it falls "
-                "as the samples get better, with clipped weights less surely; a plain GAN's losses don't tell."
+                "A Wasserstein GAN has a curve more: the distance that its critic sees. With a gradient penalty it "
+                "falls as the samples get better, with clipped weights less surely; a plain GAN's losses don't tell."
             )
             film = gr.Video(label="The way there", interactive=False, autoplay=True, loop=True, height=260)
             counted = gr.JSON(label="Modes covered, of how many, share of samples near one", buttons=[])

@@ -68,18 +68,19 @@ TOYS: dict[str, Callable[[int], Points]] = {"ring": ring, "grid": grid, "spiral"
 
 
 @torch.no_grad()
-def figure(opinion: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, made: torch.Tensor) -> np.ndarray:
-    """Draw what is thought of every place with samples on it, 384×384×3 uint8.
+def figure(score: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, made: torch.Tensor) -> np.ndarray:
+    """Draw a discriminator's field with samples on it, 384×384×3 uint8.
 
     Args:
-        opinion: From N×2 points to N×1 numbers from 0, which is blue, to 1, which is red.
+        score: From N×2 points to N×1 logits or scores; the lowest in the figure is blue, the highest red.
         real: N×2, drawn in white.
         made: N×2, drawn in black.
     """
     places = torch.linspace(-REACH, REACH, GRID)
     y, x = torch.meshgrid(places.flip(0), places, indexing="ij")
-    field = opinion(torch.stack([x, y], 2).view(-1, 2)).view(GRID, GRID)
-    levels = (field * 255).round().to(torch.uint8).numpy()
+    field = score(torch.stack([x, y], 2).view(-1, 2)).view(GRID, GRID)
+    low, high = field.min(), field.max()
+    levels = ((field - low) / (high - low).clamp(min=1e-6) * 255).to(torch.uint8).numpy()
     large = cv2.resize(levels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     picture = np.ascontiguousarray(cv2.applyColorMap(large, cv2.COLORMAP_TURBO)[:, :, ::-1])
     for samples, colour in ((real, (255, 255, 255)), (made, (0, 0, 0))):

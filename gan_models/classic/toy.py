@@ -9,7 +9,7 @@ import torch
 
 from gan_models import runtime
 from gan_models.classic.families import OF_POINTS, family
-from gan_models.classic.gan import GAN, gradient_norm
+from gan_models.classic.gan import gradient_norm
 from gan_models.classic.network import Perceptron
 from gan_models.classic.points import TOYS, figure
 from gan_models.classic.wgan import Wasserstein
@@ -109,7 +109,7 @@ def _trained(
         losses["modes"], losses["good samples"] = points.coverage(samples)
         preview = None
         if in_film(step, steps) or time.monotonic() - drawn > DRAW_EVERY:
-            preview = figure(lambda places: opinion(game, places), real, samples[:SEEN])
+            preview = figure(lambda places: score(game.discriminator, places), real, samples[:SEEN])
             drawn = time.monotonic()
         yield Step(step, steps, preview=preview, losses=losses)
     made = {"modes": losses["modes"], "of": len(points.modes), "good": losses["good samples"]}
@@ -121,20 +121,12 @@ def in_film(step: int, steps: int) -> bool:
     return step % (REPORT_EVERY * math.ceil(steps / REPORT_EVERY / FRAMES)) == 0 or step == steps
 
 
-def opinion(game: GAN, places: torch.Tensor) -> torch.Tensor:
-    """Return how real N×2 places look to a game's discriminator, N×1 from 0 to 1.
-
-    That is the probability that it gives. One that knows kinds is asked for each, and the most counts. A critic gives
-    none: its scores are set between the lowest and the highest of them.
-    """
-    discriminator = game.discriminator
-    if isinstance(game, Wasserstein):
-        scores = discriminator(places)
-        return (scores - scores.min()) / (scores.max() - scores.min()).clamp(min=1e-6)
+def score(discriminator: torch.nn.Module, places: torch.Tensor) -> torch.Tensor:
+    """Return what a discriminator says of N×2 places; one that knows kinds is asked for each, and the most counts."""
     if not discriminator.classes:
-        return discriminator(places).sigmoid()
+        return discriminator(places)
     kinds = torch.arange(discriminator.classes)
-    return torch.stack([discriminator(places, kind.expand(len(places))) for kind in kinds]).amax(0).sigmoid()
+    return torch.stack([discriminator(places, kind.expand(len(places))) for kind in kinds]).amax(0)
 
 
 def two_lines(theta: float) -> dict[str, float]:

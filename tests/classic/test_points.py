@@ -60,15 +60,12 @@ def test_a_figure_shows_the_field_and_the_samples():
     assert (right[points.SIDE // 2, place] == 0).all()
 
 
-def test_colours_mean_the_same_in_every_figure():
+def test_colours_are_stretched_between_the_lowest_score_and_the_highest():
     nothing = torch.zeros(0, 2)
-    low, middle, high = (
-        points.figure(lambda x, level=level: torch.full((len(x), 1), level), nothing, nothing)[0, 0].astype(int)
-        for level in (0.0, 0.5, 1.0)
-    )
-    assert low.argmax() == 2
-    assert middle.argmax() == 1
-    assert high.argmax() == 0
+    drawn = points.figure(lambda places: 100 + 7 * places[:, :1], nothing, nothing).astype(int)
+    assert drawn[:, 0].argmax(1).max() == 2 == drawn[:, 0].argmax(1).min()
+    assert (drawn[:, 192].argmax(1) == 1).all()
+    assert (drawn[:, -1].argmax(1) == 0).all()
 
 
 # --- Training on points
@@ -180,25 +177,11 @@ def test_numbers_that_run_away_are_named(monkeypatch):
         finish(toy.train("ring", "wgan-gp", steps=40, lr=1e30))
 
 
-def test_a_discriminators_opinion_is_its_probability():
-    game, places = FAMILIES["gan"].of_points(), torch.randn(4, 2)
-    game.discriminator = lambda x: torch.full((len(x), 1), -10.0)
-    game.discriminator.classes = 0
-    torch.testing.assert_close(toy.opinion(game, places), torch.full((4, 1), 4.54e-5), rtol=1e-3, atol=0)
-
-
 def test_kinds_are_asked_for_one_by_one():
     torch.manual_seed(0)
-    game, places = FAMILIES["cgan"].of_points(classes=3), torch.randn(4, 2)
-    each = [game.discriminator(places, torch.full((4,), kind)).sigmoid() for kind in range(3)]
-    torch.testing.assert_close(toy.opinion(game, places), torch.stack(each).amax(0))
-
-
-def test_a_critics_opinion_is_between_its_own_ends():
-    game = FAMILIES["wgan-gp"].of_points()
-    game.discriminator = lambda x: 100 + 7 * x[:, :1]
-    found = toy.opinion(game, torch.tensor([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
-    torch.testing.assert_close(found, torch.tensor([[0.0], [0.5], [1.0]]))
+    discriminator, places = FAMILIES["cgan"].of_points(classes=3).discriminator, torch.randn(4, 2)
+    each = [discriminator(places, torch.full((4,), kind)) for kind in range(3)]
+    torch.testing.assert_close(toy.score(discriminator, places), torch.stack(each).amax(0))
 
 
 # --- Two lines
