@@ -1,6 +1,6 @@
 """Measure the training lab: modes covered on points by each family, and FID of the small picture models; draw sheets.
 
-python -m benchmarks.classic modes [--steps 1000] [--seeds 5]      modes of eight on a ring, and good samples
+python -m benchmarks.classic modes [--points ring] [--seeds 5]     modes covered, good samples, and what losses tell
 python -m benchmarks.classic course FILE                           a plain and an unrolled GAN come to the ring
 python -m benchmarks.classic quality --data FOLDER MODEL ...       FID and IS against pictures held out of a folder
 python -m benchmarks.classic kinds --data FOLDER MODEL ...         share of pictures whose kind is recognised
@@ -21,14 +21,17 @@ from PIL import Image
 
 from benchmarks.measuring import markdown
 from gan_models import checkpoints
-from gan_models.classic import PictureGenerator, pictures, toy, training
+from gan_models.classic import PictureGenerator, pictures, toy
+from gan_models.classic.judge import FEATURES, HELD_OUT, Judge, draw
+from gan_models.classic.points import TOYS
 from gan_models.images.curves import draw_curves
 from gan_models.images.tensors import to_sheet
-from gan_models.runtime import finish
 
 GAMES = {
     "GAN": {"family_name": "gan"},
     "GAN, discriminator as fast": {"family_name": "gan", "lr_d": 1e-3},
+    "GAN, minimax": {"family_name": "gan", "saturating": True},
+    "GAN, minimax, discriminator as fast": {"family_name": "gan", "saturating": True, "lr_d": 1e-3},
     "CGAN": {"family_name": "cgan"},
     "unrolled, k = 1": {"family_name": "unrolled", "ahead": 1},
     "unrolled, k = 5": {"family_name": "unrolled", "ahead": 5},
@@ -43,16 +46,41 @@ SHOWN_STEPS = (100, 300, 600, 1000)
 
 
 def modes(options: argparse.Namespace) -> None:
-    """Print a table of the modes that are covered, by seed, and the mean share of good samples."""
+    """Print a table of the modes that are covered, by seed, of good samples, and of how the loss goes with these."""
     torch.set_num_threads(1)
-    rows = []
+    seeds = range(options.seeds)
+    rows = [_row("noise as broad as the points", [noise(options.points, seed) for seed in seeds])]
     for name, game in GAMES.items():
-        found = [finish(toy.train("ring", steps=options.steps, seed=seed, **game)) for seed in range(options.seeds)]
-        covered = [one["modes"] for one in found]
-        good = np.mean([one["good"] for one in found])
-        rows.append([name, ", ".join(map(str, covered)), f"{np.mean(covered):.1f}", f"{good:.2f}"])
+        rows.append(_row(name, [measured(options.points, options.steps, seed, game) for seed in seeds]))
         print(rows[-1], flush=True)
-    print(markdown(["Family", f"Modes of 8, {options.seeds} seeds", "Mean", "Good samples"], rows))
+    counted = f"Modes of {len(TOYS[options.points]().modes)}, {options.seeds} seeds"
+    print(markdown(["Family", counted, "Mean", "Good samples", "Correlation of loss and good samples"], rows))
+
+
+def noise(points: str, seed: int) -> tuple[int, float, float]:
+    """Return as `measured` what normal noise with the points' own deviations comes to; it has no loss."""
+    source = TOYS[points](seed)
+    deviations = source.batch(toy.COUNTED)[0].std(0)
+    return *source.coverage(deviations * torch.randn(toy.COUNTED, 2, generator=source.rng)), np.nan
+
+
+def measured(points: str, steps: int, seed: int, game: dict[str, str | float]) -> tuple[int, float, float]:
+    """Train, and return the modes covered, the share of good samples, and how this went with the loss.
+
+    The last is the correlation, over the reported steps, of good samples with the discriminator's loss: of a critic
+    with the distance, negated. A loss that tells quality has one near 1.
+    """
+    made = list(toy.train(points, steps=steps, seed=seed, **game))
+    losses = [step.losses for step in made if step.losses]
+    fooled = [-one["distance"] if "distance" in one else one["discriminator"] for one in losses]
+    correlation = np.corrcoef(fooled, [one["good samples"] for one in losses])[0, 1]
+    return made[-1].result["modes"], made[-1].result["good"], float(correlation)
+
+
+def _row(name: str, found: list[tuple[int, float, float]]) -> list[str]:
+    covered, good, correlation = zip(*found, strict=True)
+    told = "–" if np.isnan(correlation).any() else f"{np.mean(correlation):.2f}"
+    return [name, ", ".join(map(str, covered)), f"{np.mean(covered):.1f}", f"{np.mean(good):.2f}", told]
 
 
 def course(options: argparse.Namespace) -> None:
@@ -65,30 +93,26 @@ def course(options: argparse.Namespace) -> None:
     Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows])).save(options.file, quality=90)
 
 
-def held_out(folder: Path, side: int, tile: int | None) -> pictures.Pictures:
-    """Return the pictures of a folder that a training on it leaves out."""
-    return pictures.from_folder(folder, side, tile=tile).split(training.HELD_OUT)[1]
-
-
 def drawn(backend: PictureGenerator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return pictures of the first `count` seeds, N×3×side×side in [-1, 1], kinds in turn, and N numbers of these."""
     latents = torch.cat([backend.latent(seed) for seed in range(count)])
     labels = torch.arange(count) % max(1, len(backend.kinds))
-    return training.draw(backend.network, latents, labels, backend.side), labels
+    return draw(backend.network, latents, labels, backend.side), labels
 
 
 def quality(options: argparse.Namespace) -> None:
     """Print FID and the Inception Score of each model."""
-    rows = [quality_row(name, options.data, options.tile, options.count) for name in options.models]
+    how = {"tile": options.tile, "trim": options.trim}
+    rows = [quality_row(name, options.data, options.count, **how) for name in options.models]
     print(markdown(QUALITIES, rows))
 
 
-def quality_row(name: str, data: Path, tile: int | None = None, count: int = 1000) -> list[str]:
-    """Return the row of `quality` for a model and the folder that it was trained on."""
+def quality_row(name: str, data: Path, count: int = 1000, **how: int | bool | None) -> list[str]:
+    """Return the row of `quality` for a model and the folder that it was trained on, read as it was then."""
     backend = PictureGenerator(name, "cpu")
-    learned, reference = pictures.from_folder(data, backend.side, tile=tile).split(training.HELD_OUT)
+    learned, reference = pictures.from_folder(data, backend.side, **how).split(HELD_OUT)
     count = min(len(reference), count)
-    judge = training.Judge(reference, torch.device("cpu"), count)
+    judge = Judge(reference, torch.device("cpu"), count)
     scores = judge(drawn(backend, count)[0])
     floor = judge(learned.pixels[:count].float() / 127.5 - 1)
     return [name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"]
@@ -96,7 +120,7 @@ def quality_row(name: str, data: Path, tile: int | None = None, count: int = 100
 
 def kinds(options: argparse.Namespace) -> None:
     """Print the share of pictures whose kind our features' classifier recognises; it knows those of CIFAR-10."""
-    features = checkpoints.load(training.FEATURES, "cpu")
+    features = checkpoints.load(FEATURES, "cpu")
 
     @torch.inference_mode()
     def right(pixels: torch.Tensor, labels: torch.Tensor) -> str:
@@ -131,7 +155,8 @@ def sheet(options: argparse.Namespace) -> None:
 def there_and_back(options: argparse.Namespace) -> None:
     """Draw held-out pictures, each beside its reconstruction."""
     backend = PictureGenerator("pokemon-aegan", "cpu")
-    chosen = held_out(options.data, backend.side, None).pixels[: SHOWN // 2].permute(0, 2, 3, 1).numpy()
+    held_out = pictures.from_folder(options.data, backend.side, trim=True).split(HELD_OUT)[1]
+    chosen = held_out.pixels[: SHOWN // 2].permute(0, 2, 3, 1).numpy()
     _write([part for one in chosen for part in (one, backend.reconstructed(one))], COLUMNS, options.file)
 
 
@@ -147,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(required=True)
     counted = actions.add_parser("modes")
+    counted.add_argument("--points", default="ring", choices=TOYS)
     counted.add_argument("--steps", type=int, default=1000)
     counted.add_argument("--seeds", type=int, default=5)
     followed = actions.add_parser("course")
@@ -154,6 +180,7 @@ def main() -> None:
     judged = actions.add_parser("quality")
     judged.add_argument("--data", type=Path, required=True)
     judged.add_argument("--tile", type=int)
+    judged.add_argument("--trim", action="store_true")
     judged.add_argument("--count", type=int, default=1000)
     judged.add_argument("models", nargs="+")
     told = actions.add_parser("kinds")

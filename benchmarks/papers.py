@@ -169,7 +169,8 @@ def singan_table(options: argparse.Namespace) -> str:
 
 def pokemon_table(options: argparse.Namespace) -> str:
     """FID against held-out pictures, by `features-compact`: no scale of Inception's."""
-    rows = [classic.quality_row(name, options.data / "pokemon") for name in ("pokemon-dcgan", "pokemon-aegan")]
+    models = ("pokemon-dcgan", "pokemon-aegan")
+    rows = [classic.quality_row(name, options.data / "pokemon", trim=True) for name in models]
     return markdown(classic.QUALITIES, rows)
 
 
