@@ -16,8 +16,8 @@ WEIGHTS = {"samples": 1.0, "latents": 0.1, "judged samples": 0.5, "judged latent
 class AEGAN(GAN):
     """A generator and an encoder that learn together, each judged by a discriminator of its own.
 
-    What comes back of latents teaches the encoder alone: a generator that learned from it too wrote its latents into
-    pictures as speckles, in which the encoder found them again.
+    Unlike in the paper, what comes back of latents teaches the encoder alone: a generator has no better way to lower
+    that loss than to write its latents into pictures, as speckles, in which the encoder finds them again.
 
     Args:
         generator: Has `encode`, from samples to latents N×z_dim, too.
