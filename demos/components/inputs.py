@@ -180,7 +180,7 @@ def weights_picker(task: str, network: str | None = None, names: Sequence[str] |
 
 def _licence(name: str) -> str:
     if own_models.is_own(name):
-        return note("A model of your own, for you alone; it is kept for an hour or so, so download it.")
+        return note("For you alone; it is kept for an hour or so, so download it.")
     model = registry.get(name)
     return note(f"Licence: {model.licence}. {model.note or ''}")
 
