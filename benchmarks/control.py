@@ -16,10 +16,10 @@ from PIL import Image
 from benchmarks.measuring import markdown
 from gan_models import checkpoints
 from gan_models.gan_control import FaceController
-from gan_models.gan_control.control import COMPACT
+from gan_models.gan_control.backend import COMPACT
 from gan_models.gan_control.measures import Measures, distances
+from gan_models.jobs import finish
 from gan_models.metrics import fid, kid
-from gan_models.runtime import finish
 from gan_models.stylegan2.boundaries import fitted
 from gan_models.training.datasets import load_squares
 

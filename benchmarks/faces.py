@@ -21,7 +21,7 @@ from PIL import Image
 from benchmarks.measuring import markdown
 
 if TYPE_CHECKING:
-    from gan_models.features.network import VGG
+    from gan_models.nn.features.network import VGG
 
 SHEET_SEEDS = range(64)
 FEATURES = "features-compact"

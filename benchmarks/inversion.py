@@ -26,7 +26,7 @@ from gan_models.images import decode
 from gan_models.images.faces import CROPS, cut, find_faces
 from gan_models.images.tensors import to_tensor
 from gan_models.inversion import FaceInverter
-from gan_models.inversion.invert import PIXEL_WEIGHT, Search, everything, noise_names, ramp, seen
+from gan_models.inversion.backend import PIXEL_WEIGHT, Search, everything, noise_names, ramp, seen
 from gan_models.metrics import psnr
 from gan_models.stylegan2 import FaceGenerator
 from gan_models.stylegan2.edit import FaceEditor

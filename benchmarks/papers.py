@@ -21,13 +21,14 @@ from gan_models.deblurring import Deblurrer
 from gan_models.dehazing import Dehazer
 from gan_models.images import decode
 from gan_models.images.blur import random_blur
+from gan_models.images.squares import squared
+from gan_models.jobs import Step
 from gan_models.metrics import detection_score
 from gan_models.metrics.detection import face_detector, find_face_boxes
 from gan_models.metrics.sifid import sifid_features
-from gan_models.runtime import Step
 from gan_models.singan import SingleImage
-from gan_models.training.datasets import list_pictures, squared
-from gan_models.translation import training
+from gan_models.training.datasets import list_pictures
+from gan_models.translation import trainer
 
 PORTRAITS, PORTRAIT_SIDE = 200, 64  # that are blurred, and in which faces are looked for
 SIDE = 128  # of the facades that the small trainings draw
@@ -152,7 +153,7 @@ def _trained(one: Facades, data: Path, folder: Path, steps: int) -> Iterable[Ste
     if one.loss == "cGAN":
         options["l1_weight"] = 0.0
     resume = (folder / "checkpoint.pt").exists()
-    return () if done else training.train(data, folder, "facades", resume=resume, **options)
+    return () if done else trainer.train(data, folder, "facades", resume=resume, **options)
 
 
 def singan_table(options: argparse.Namespace) -> str:

@@ -23,13 +23,13 @@ from PIL import Image
 from gan_models.checkpoints import registry
 from gan_models.images import decode, flatten
 from gan_models.images.palette import main_colours, nearest_colours
-from gan_models.losses import gradient_penalty
 from gan_models.metrics import sifid
 from gan_models.metrics.sifid import sifid_features
+from gan_models.nn.losses import gradient_penalty
 from gan_models.singan import SingleImage, tasks
+from gan_models.singan.backend import TASK
 from gan_models.singan.model import SinGAN, resize
-from gan_models.singan.single_image import TASK
-from gan_models.singan.training import PENALTY_WEIGHT, PRESETS, Training
+from gan_models.singan.trainer import PENALTY_WEIGHT, PRESETS, Training
 
 EXAMPLES = Path("examples/single-image-objects")
 PLACED = {  # an object in each model's picture: x, y and width as shares of it

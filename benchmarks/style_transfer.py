@@ -36,11 +36,18 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, resident_mebibytes
 from gan_models import checkpoints
 from gan_models.checkpoints import registry
-from gan_models.features import VGG
 from gan_models.images import decode
 from gan_models.images.tensors import to_tensor
-from gan_models.runtime import Step
+from gan_models.jobs import Step
+from gan_models.nn.features import VGG
 from gan_models.style_transfer import FastStyle, Stylizer
+from gan_models.style_transfer.backend import (
+    CONTENT_UNIT,
+    REPORT_EVERY,
+    STYLE_UNIT,
+    VARIATION_UNIT,
+    resized,
+)
 from gan_models.style_transfer.losses import (
     CONTENT_LAYER,
     STYLE_LAYERS,
@@ -48,14 +55,7 @@ from gan_models.style_transfer.losses import (
     grams,
     style_loss,
 )
-from gan_models.style_transfer.stylize import (
-    CONTENT_UNIT,
-    REPORT_EVERY,
-    STYLE_UNIT,
-    VARIATION_UNIT,
-    resized,
-)
-from gan_models.style_transfer.training import STYLE_SIDE, scaled
+from gan_models.style_transfer.trainer import STYLE_SIDE, scaled
 from gan_models.training.datasets import list_pictures
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

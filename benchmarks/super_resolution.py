@@ -24,8 +24,8 @@ from gan_models import checkpoints
 from gan_models.images import decode
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.losses import PerceptualLoss
 from gan_models.metrics import luma, luma_psnr, luma_ssim
+from gan_models.nn.losses import PerceptualLoss
 from gan_models.super_resolution import Upscaler
 from gan_models.training.datasets import list_pictures
 

@@ -22,15 +22,16 @@ from PIL import Image
 from benchmarks.measuring import markdown
 from gan_models.images import decode
 from gan_models.images.facades import label_map
+from gan_models.images.squares import squared
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import fcn_score, ssim
 from gan_models.metrics.fcn_score import segmented
 from gan_models.training import checkpoint
-from gan_models.training.datasets import list_pictures, squared
+from gan_models.training.datasets import list_pictures
 from gan_models.training.ema import EMA
-from gan_models.translation import Translator, inputs, training
+from gan_models.translation import Translator, inputs, trainer
+from gan_models.translation.backend import dropping
 from gan_models.translation.pairs import TASKS
-from gan_models.translation.translate import dropping
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
 COUNT = 20
@@ -52,7 +53,7 @@ def network_of(folder: Path) -> tuple[torch.nn.Module, int]:
 
 def averaged(folder: Path, task: str, generator: str) -> torch.nn.Module:
     """Return the averaged generator of the training in `folder`."""
-    network = training.network(task, generator)
+    network = trainer.network(task, generator)
     ema = EMA(network)
     checkpoint.load(folder / "checkpoint.pt", {"ema": ema})
     return ema.network

@@ -12,7 +12,7 @@ from demos.gpu import on_gpu
 from gan_models.checkpoints import registry
 from gan_models.images import read_provenance
 from gan_models.images.provenance import write_png
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TITLE = "Face control"
 TASK = "face-control"

@@ -9,7 +9,7 @@ from demos import components as ui
 from demos.face_parts import DEFAULT, save_face, truncation_slider
 from demos.gpu import on_gpu
 from gan_models.images import read_provenance
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 ATTRIBUTES = {  # in the order of the sliders: what − and + do
     "age": "younger, older",

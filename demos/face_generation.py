@@ -9,7 +9,7 @@ from demos.face_editing import build_combining, build_editing
 from demos.face_parts import DEFAULT, TASK, save_face, truncation_slider
 from demos.gpu import on_gpu
 from gan_models.images import read_provenance
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TITLE = "Faces"
 LAST_LAYER = 17  # of the largest weights; those of 64 pixels have the layers 0 to 9
@@ -38,7 +38,7 @@ def generate_faces(
         A gallery of PNG files that carry what made them; then a file with their latents.
     """
     from gan_models.stylegan2 import FaceGenerator, parse_seeds  # brings PyTorch, so not before it is needed
-    from gan_models.stylegan2.generate import load_styles, save_styles
+    from gan_models.stylegan2.backend import load_styles, save_styles
 
     seeds = [] if latents else parse_seeds(seed, count)
     settings = {"truncation": truncation, "noise": noise}

@@ -15,7 +15,7 @@ from demos.face_parts import TASK as WEIGHTS
 from demos.gpu import SEARCH, on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
 from gan_models.images.provenance import write_png
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TITLE = "Face inversion"
 TASK = "face-inversion"

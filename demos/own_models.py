@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_models.checkpoints import hub, registry
-from gan_models.runtime import check_wanted
+from gan_models.jobs import check_wanted
 
 PREFIX = "trained-"
 MODEL, STATE, HISTORY = "model.safetensors", "training.pt", "history.json"

@@ -11,10 +11,11 @@ import numpy as np
 
 from demos import components as ui
 from demos.gpu import TRAINING
+from gan_models.backend import Backend
 from gan_models.images import decode, glimpse, read_provenance
 from gan_models.images.provenance import write_png
+from gan_models.jobs import Step
 from gan_models.metrics.measure import measure, require_size
-from gan_models.runtime import Backend, Step
 
 MOST = 200  # pictures at a time
 

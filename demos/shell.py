@@ -123,9 +123,9 @@ def _add_send_button(
 
 
 def _device_badge() -> str:
-    from gan_models import runtime  # brings PyTorch, after the page has been shown
+    from gan_models.device import device_name, pick_device
 
-    return ui.badge(runtime.device_name(runtime.pick_device()), "Where the models run")
+    return ui.badge(device_name(pick_device()), "Where the models run")
 
 
 def _hub_badge() -> str:

@@ -12,12 +12,12 @@ from demos import learned_styles
 from demos.gpu import SEARCH, on_gpu
 from gan_models.images import bright, decode, flatten, read_provenance
 from gan_models.images.provenance import fingerprint, write_png
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TITLE = "Style transfer"
 TASK, FEATURES = "style-transfer", "features"
 DEFAULT = "features-compact"
-VGG = "gan_models.features.network:VGG"
+VGG = "gan_models.nn.features.network:VGG"
 
 
 @on_gpu
@@ -93,7 +93,7 @@ def stylize(
     def work() -> Iterator[Step]:
         from gan_models.images.video import open_video
         from gan_models.style_transfer import Stylizer
-        from gan_models.style_transfer.stylize import resized
+        from gan_models.style_transfer.backend import resized
 
         backend = Stylizer.cached(model)
         film, every = ui.new_file(f"{TASK}.mp4"), max(2, steps // 24 * 2)

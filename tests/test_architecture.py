@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FAMILIES = {
-    "stylegan2",
-    "gan_control",
-    "inversion",
-    "singan",
-    "super_resolution",
-    "deblurring",
-    "dehazing",
-    "style_transfer",
-    "translation",
-    "classic",
+BELOW = {  # of what families share: the folders that each may import; all may import the modules beside the folders
+    "checkpoints": set(),
+    "images": {"checkpoints"},
+    "nn": set(),
+    "metrics": {"checkpoints", "images", "nn"},
+    "training": {"checkpoints", "images", "metrics", "nn"},
 }
-BUILT_ON = {"inversion": {"stylegan2"}, "gan_control": {"stylegan2"}}
+FOLDERS = {path.parent.name for path in (ROOT / "gan_models").glob("*/__init__.py")}
+FAMILIES = FOLDERS - set(BELOW) - {"commands"}
+BUILT_ON = {
+    "stylegan2": {"attributes"},
+    "inversion": {"stylegan2"},
+    "gan_control": {"attributes", "stylegan2"},
+}
 
 
 def imports(source, package):
@@ -81,7 +82,7 @@ def test_the_page_never_touches_a_tensor():
 
 def test_networks_are_made_of_torch_and_our_layers_alone():
     def foreign(path, name):
-        own = is_in(name, "torch", "gan_models.layers") or name.partition(".")[0] in sys.stdlib_module_names
+        own = is_in(name, "torch", "gan_models.nn.layers") or name.partition(".")[0] in sys.stdlib_module_names
         return path.name == "network.py" and not own
 
     assert any(path.name == "network.py" for path, _ in modules("gan_models"))
@@ -97,10 +98,19 @@ def test_families_do_not_know_each_other():
     assert not offenders("gan_models", foreign)
 
 
-def test_what_families_share_knows_no_family():
+def test_every_folder_is_guarded():
+    folders = {path.name for path in (ROOT / "gan_models").iterdir() if any(path.rglob("*.py"))}
+    assert folders == FOLDERS
+    assert {"stylegan2", "attributes"} <= FAMILIES
+
+
+def test_what_families_share_imports_only_what_is_below_it():
     def upwards(path, name):
-        shared = path.parts[1] not in FAMILIES | {"__main__.py", "commands"}
-        return shared and is_in(name, *(f"gan_models.{family}" for family in FAMILIES))
+        part = path.parts[1]
+        if part in FAMILIES | {"__main__.py", "commands"}:
+            return False
+        above = FOLDERS - {part} - BELOW.get(part, {"checkpoints"})
+        return is_in(name, *(f"gan_models.{folder}" for folder in above))
 
     assert not offenders("gan_models", upwards)
 
@@ -160,7 +170,10 @@ except OSError:
     ("code", "absent"),
     [
         ("import gan_models", ("torch", "gradio", "numpy", "huggingface_hub")),
-        ("import gan_models.settings, gan_models.runtime, gan_models.checkpoints.registry", ("torch", "gradio")),
+        (
+            "import gan_models.backend, gan_models.jobs, gan_models.checkpoints.registry",
+            ("torch", "gradio"),
+        ),
         ("import gan_models.super_resolution", ("gradio", "demos")),
         ("import gan_models.__main__", ("torch", "gradio")),
         ("import app", ("torch",)),

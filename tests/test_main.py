@@ -293,8 +293,8 @@ def test_what_is_missing_for_training_is_named(tmp_path, capsys, family, options
 
 
 def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeypatch):
-    from gan_models.runtime import Step
-    from gan_models.super_resolution import training
+    from gan_models.jobs import Step
+    from gan_models.super_resolution import trainer
 
     asked = {}
 
@@ -303,7 +303,7 @@ def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeyp
         yield Step(1, 2, losses={"content": 0.5})
         yield Step(2, 2, message="validation 30.00 dB")
 
-    monkeypatch.setattr(training, "train_gan", train_gan)
+    monkeypatch.setattr(trainer, "train_gan", train_gan)
     paths = {name: tmp_path / name for name in ("data", "out", "start")}
     options = [part for name, path in paths.items() for part in (f"--{name}", path)]
     assert run("train", "sr-gan", *options, "--steps", 2, "--resume") == 0

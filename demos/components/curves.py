@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demos.components.files import view
 from gan_models.images.curves import draw_curves
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 PLOTTED = 300  # points of a curve
 

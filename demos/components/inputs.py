@@ -12,7 +12,7 @@ from demos.components.errors import plain_errors
 from demos.components.messages import note, progress_bar
 from gan_models.checkpoints import hub, registry
 from gan_models.images import read_provenance
-from gan_models.runtime import Step, check_wanted, responsive
+from gan_models.jobs import Step, check_wanted, responsive
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MAX_SEED = 2**32 - 1

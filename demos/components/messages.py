@@ -5,7 +5,7 @@ import time
 
 from demos import own_models
 from gan_models.checkpoints import registry
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 
 def weights_badge(name: str) -> str:

@@ -24,7 +24,7 @@ from gan_models import settings as app_settings
 from gan_models.checkpoints import hub, registry
 from gan_models.images import read_provenance
 from gan_models.images.provenance import write_png
-from gan_models.runtime import Step, responsive
+from gan_models.jobs import Step, responsive
 
 PREVIEW_SECONDS = 0.7
 

@@ -8,11 +8,11 @@ from demos import components as ui
 from demos.gpu import on_gpu
 from gan_models.images import decode, flatten
 from gan_models.images.provenance import fingerprint, make_record
+from gan_models.jobs import Step
 from gan_models.metrics import maps
 from gan_models.metrics.measure import MEASURES, require_size, steps
 from gan_models.metrics.sets import ENOUGH
 from gan_models.metrics.sets import measure_sets as compare
-from gan_models.runtime import Step
 
 DEFAULT = "features-compact"
 MOST = 5000  # pictures in a set

@@ -9,9 +9,10 @@ import numpy as np
 from demos import components as ui
 from demos import own_models
 from demos.gpu import on_gpu
+from gan_models.backend import Backend
 from gan_models.images import bright, decode, flatten, read_provenance
 from gan_models.images.provenance import write_png
-from gan_models.runtime import Backend, Step
+from gan_models.jobs import Step
 
 TASK = "single-image"
 DEFAULT = "singan-balloons"
@@ -31,7 +32,7 @@ def singan_train(image: str, preset: str = "quick", seed: int = 0, resume: str =
     Returns:
         The model's name, good for an hour or so; random samples; the losses; the model as a file.
     """
-    from gan_models.singan import SingleImage, model, training  # brings PyTorch, so not before it is needed
+    from gan_models.singan import SingleImage, model, trainer  # brings PyTorch, so not before it is needed
 
     picture = flatten(decode(image))
     name = resume or own_models.new(ui.cache_folder())
@@ -45,7 +46,7 @@ def singan_train(image: str, preset: str = "quick", seed: int = 0, resume: str =
         with own_models.claim(name):
             if resume and not state.exists():
                 raise ValueError("There is no cancelled training of this name to go on with; empty that field.")
-            step = yield from ui.until_result(training.train(picture, preset=preset, seed=seed, out=state))
+            step = yield from ui.until_result(trainer.train(picture, preset=preset, seed=seed, out=state))
             model.save(step.result, target)
         samples = yield from ui.until_result(SingleImage.cached(target).samples(count=6))
         settings = {"preset": preset, **own_models.record(name, ui.cache_folder())}

@@ -15,7 +15,7 @@ from demos.gpu import on_gpu
 from gan_models.checkpoints import hub, registry
 from gan_models.images import decode, flatten, read_provenance
 from gan_models.images.provenance import write_png
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TASK = "pictures"
 DEFAULT = "pokemon-dcgan"
@@ -74,7 +74,7 @@ def train_gan(
         gradient, FID and Inception Score, both by our compact features; a film of the sheets of this call; the model
         as a file, from the first sheet on; then its name, which other endpoints take for an hour or so.
     """
-    from gan_models.classic import pictures, training  # brings PyTorch, so not before it is needed
+    from gan_models.classic import pictures, train  # brings PyTorch, so not before it is needed
     from gan_models.images.video import open_video
 
     if dataset and len(dataset) > pictures.MOST:
@@ -91,8 +91,8 @@ def train_gan(
 
     def work() -> Iterator[Step]:
         yield Step(0, steps, message="Reading the pictures")
-        if side not in training.SIDES:
-            raise ValueError(f"The side must be one of {', '.join(map(str, training.SIDES))} pixels, not {side}.")
+        if side not in train.SIDES:
+            raise ValueError(f"The side must be one of {', '.join(map(str, train.SIDES))} pixels, not {side}.")
         learned = (
             pictures.from_files(dataset, side, trim=trim, hue=hue) if dataset else pictures.sprites(side, hue=hue)
         )
@@ -106,7 +106,7 @@ def train_gan(
             stack.callback(remember)
             options = {"target": target, "steps": steps, "seed": seed, "batch_size": batch_size, "z_dim": z_dim}
             options |= {"norm": norm or None, "lr": lr or None, "lr_d": lr_d or None}
-            course, film = training.train_on(learned, family, state, **options), ui.new_file("training.mp4")
+            course, film = train.train_on(learned, family, state, **options), ui.new_file("training.mp4")
             stack.enter_context(closing(course))  # which writes the state before the claim ends
             video = stack.enter_context(open_video(film, fps=FPS, task=TASK, generated=True, seed=seed, **settings))
             for step in course:
@@ -363,7 +363,7 @@ def reconstruct_picture(image: str, model: str = "pokemon-aegan", trim: bool = T
     Returns:
         The reconstruction, a PNG as large as the model's pictures are.
     """
-    from gan_models.training.datasets import trimmed
+    from gan_models.images.squares import trimmed
 
     picture = flatten(decode(image))
     picture = trimmed(picture) if trim else picture
@@ -376,13 +376,13 @@ def reconstruct_picture(image: str, model: str = "pokemon-aegan", trim: bool = T
 
 def backend_of(model: str) -> Any:
     """Return the backend of a registered model or of a visitor's own, whose file a training may write anew."""
-    from gan_models import runtime
     from gan_models.classic import PictureGenerator
+    from gan_models.device import models
 
     if not own_models.is_own(model):
         return PictureGenerator.cached(registry.get(model, task=TASK).name)  # and never a path
     path = own_models.file(model, ui.cache_folder())
-    return runtime.models.get((model, hub.file_hash(path)), lambda: PictureGenerator(str(path)))
+    return models.get((model, hub.file_hash(path)), lambda: PictureGenerator(str(path)))
 
 
 def enlarged(picture: np.ndarray) -> np.ndarray:

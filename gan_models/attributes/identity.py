@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import checkpoints, runtime
+from gan_models import checkpoints
 from gan_models.attributes.network import NAMES, SIDE, FaceIdentity
-from gan_models.attributes.training import augmented
+from gan_models.attributes.trainer import augmented
 from gan_models.checkpoints.save import save_half
-from gan_models.runtime import Step
+from gan_models.device import training_precision
+from gan_models.jobs import Step
 from gan_models.training import checkpoint
 from gan_models.training.datasets import list_pictures, load_squares
 
@@ -62,7 +63,7 @@ def train(data: Path, out: Path, *, resume: bool = False, steps: int = 1000, see
     while step < steps:
         chosen = torch.randint(HELD_OUT, len(faces), (BATCH,))
         views = torch.cat([changed(faces[chosen]) for _ in range(2)])
-        with runtime.training_precision(torch.device("cpu")):
+        with training_precision(torch.device("cpu")):
             found = network(views.contiguous(memory_format=torch.channels_last)).float()
         contrast = contrastive(*found.chunk(2))
         named = sum(

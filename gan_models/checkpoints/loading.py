@@ -22,7 +22,8 @@ from torch import nn
 from gan_models.checkpoints import hub, registry, safe_pickle
 from gan_models.checkpoints.errors import WeightsError
 from gan_models.checkpoints.registry import Model
-from gan_models.runtime import check_wanted, pick_device
+from gan_models.device import pick_device
+from gan_models.jobs import check_wanted
 
 EXPANDED = 20  # times its size that an archive may unpack to
 _probed: set[tuple] = set()  # signatures of the downloads that gave finite output

@@ -8,7 +8,7 @@ from torch import nn
 
 from gan_models.classic.gan import GAN, Part, descend
 from gan_models.classic.network import Autoencoder, DCGANDiscriminator, Perceptron
-from gan_models.losses import discriminator_loss, generator_loss, smoothed_discriminator_loss
+from gan_models.nn.losses import discriminator_loss, generator_loss, smoothed_discriminator_loss
 
 WEIGHTS = {"samples": 1.0, "latents": 0.1, "judged samples": 0.5, "judged latents": 0.1}
 

@@ -3,7 +3,7 @@
 import torch
 
 from gan_models.classic.gan import GAN
-from gan_models.losses import smoothed_discriminator_loss
+from gan_models.nn.losses import smoothed_discriminator_loss
 
 
 class DCGAN(GAN):

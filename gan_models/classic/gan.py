@@ -5,9 +5,9 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import nn
 
+from gan_models import processes
 from gan_models.classic.network import DCGANDiscriminator, DCGANGenerator, Perceptron
-from gan_models.losses import discriminator_loss, generator_loss, saturating_generator_loss
-from gan_models.training import processes
+from gan_models.nn.losses import discriminator_loss, generator_loss, saturating_generator_loss
 
 SETTLING = 0.25  # share of a training over which its rates fall
 Part = nn.Module | torch.optim.Optimizer

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan_models import checkpoints, runtime
+from gan_models import checkpoints
 from gan_models.classic.pictures import Pictures
+from gan_models.device import computing
 from gan_models.metrics import fid, inception_score
 
 HELD_OUT = 0.1  # share of the pictures that FID compares with and that nothing is learned from
@@ -27,7 +28,7 @@ class Judge:
     def __init__(self, reference: Pictures, device: torch.device, count: int = JUDGED):
         self.features = checkpoints.load(FEATURES, str(device))
         self.device = device
-        with runtime.computing(device, SHORT_OF_MEMORY):
+        with computing(device, SHORT_OF_MEMORY):
             self.wanted = self._seen(reference.pixels[:count].float() / 255)[0]
 
     @torch.inference_mode()

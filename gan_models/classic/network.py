@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan_models.layers import BatchNorm, batch_variance
+from gan_models.nn.layers import BatchNorm, batch_variance
 
 LEAK = 0.2
 NORMS = ("spectral", "batch", "none")  # of a discriminator

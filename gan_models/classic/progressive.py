@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from gan_models.classic.network import ProgressiveDiscriminator, ProgressiveGenerator, progress
 from gan_models.classic.wgan_gp import WGANGP
-from gan_models.losses import critic_loss, gradient_penalty
+from gan_models.nn.losses import critic_loss, gradient_penalty
 
 DRIFT = 1e-3  # weight of the squared scores of real pictures, which keeps them from drifting (appendix A.1)
 FIRST = 4  # pixels a side

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from gan_models import runtime
 from gan_models.classic.families import OF_POINTS, family
 from gan_models.classic.gan import gradient_norm
 from gan_models.classic.network import Perceptron
 from gan_models.classic.points import TOYS, figure
 from gan_models.classic.wgan import Wasserstein
-from gan_models.losses import critic_loss, discriminator_loss, gradient_penalty, saturating_generator_loss
-from gan_models.runtime import Step
+from gan_models.device import RandomStream, computing
+from gan_models.jobs import Step
+from gan_models.nn.losses import critic_loss, discriminator_loss, gradient_penalty, saturating_generator_loss
 
 MAX_STEPS, AHEAD, RATES = 20_000, (0, 10), (1e-6, 0.1)
 BATCH = 256
@@ -86,14 +86,14 @@ def _trained(
     toy: str, family_name: str, steps: int, options: dict[str, float | bool], freeze_after: int, seed: int
 ) -> Iterator[Step]:
     device = torch.device("cpu")  # such small networks are nowhere faster
-    points, numbers = TOYS[toy](seed), runtime.RandomStream(seed)
+    points, numbers = TOYS[toy](seed), RandomStream(seed)
     with numbers.drawn_from():
         game = family(family_name).of_points(classes=len(points.modes), **options)
         fixed = game.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
     real, _ = points.batch(SEEN)
     drawn = time.monotonic()
     for step in range(1, steps + 1):
-        with runtime.computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
+        with computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
             game.frozen = bool(freeze_after) and step > freeze_after
             losses = game.step(points, BATCH)
         if not all(np.isfinite(value) for value in losses.values()):
@@ -145,8 +145,8 @@ def critics(theta: float, *, steps: int = 200, seed: int = 0) -> dict[str, float
     plays the minimax game, and is soon so sure that its gradient there is nothing; the second, of WGAN-GP, keeps a
     slope of about 1.
     """
-    numbers = runtime.RandomStream(seed)
-    with runtime.computing(torch.device("cpu"), SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
+    numbers = RandomStream(seed)
+    with computing(torch.device("cpu"), SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
         return {name: _slope(name, theta, steps) for name in ("discriminator", "critic")}
 
 

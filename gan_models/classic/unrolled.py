@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from gan_models import processes
 from gan_models.classic.gan import GAN
-from gan_models.losses import discriminator_loss, generator_loss
-from gan_models.training import processes
+from gan_models.nn.losses import discriminator_loss, generator_loss
 
 
 class Unrolled(GAN):

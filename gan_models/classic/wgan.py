@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gan_models.classic.gan import GAN
-from gan_models.losses import critic_loss
+from gan_models.nn.losses import critic_loss
 
 CLIP = 0.01  # of the critic's weights (algorithm 1 of the paper)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gan_models.classic.wgan import Wasserstein
-from gan_models.losses import gradient_penalty
+from gan_models.nn.losses import gradient_penalty
 
 PENALTY_WEIGHT = 10.0
 

@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw the faces or the film that the command line asks for; return the exit code."""
     from gan_models.images.provenance import write_png
-    from gan_models.runtime import finish
+    from gan_models.jobs import finish
     from gan_models.stylegan2 import FaceGenerator, parse_seeds
 
     seeds = parse_seeds(options.seed, options.count)

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gan_models.commands.files import each_file, over_files, picture_parser
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 TASK = "single-image"
 MODEL = "a .safetensors file, or a name that `weights list` shows"
@@ -80,7 +80,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Train on what the command line says; return the exit code."""
     from gan_models.images import flatten
     from gan_models.singan.model import save
-    from gan_models.singan.training import train
+    from gan_models.singan.trainer import train
 
     def learn(picture: Any, target: Path) -> None:
         state = target.with_suffix(".training")

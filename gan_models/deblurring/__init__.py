@@ -1,5 +1,5 @@
 """Deblurring: undo camera shake, motion and defocus."""
 
-from gan_models.deblurring.deblur import Deblurrer
+from gan_models.deblurring.backend import Deblurrer
 
 __all__ = ["Deblurrer"]

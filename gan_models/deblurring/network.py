@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.layers import ResnetBlock, ResnetGenerator
+from gan_models.nn.layers import ResnetBlock, ResnetGenerator
 
 Size = int | tuple[int, int]
 

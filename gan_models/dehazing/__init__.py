@@ -1,5 +1,5 @@
 """Dehazing: see through fog, smoke and haze."""
 
-from gan_models.dehazing.dehaze import Dehazer
+from gan_models.dehazing.backend import Dehazer
 
 __all__ = ["Dehazer"]

@@ -1,4 +1,4 @@
-"""Published dehazing networks; the compact ones are `gan_models.layers.RestorationUNet`."""
+"""Published dehazing networks; the compact ones are `gan_models.nn.layers.RestorationUNet`."""
 
 from collections.abc import Sequence
 

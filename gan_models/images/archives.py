@@ -11,7 +11,7 @@ import numpy as np
 from gan_models import settings
 from gan_models.images.alpha import flatten
 from gan_models.images.decode import decode
-from gan_models.runtime import check_wanted
+from gan_models.jobs import check_wanted
 
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"),

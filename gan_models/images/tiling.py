@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from gan_models import runtime
+from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, device_lock, free_memory, out_of_memory_as
 from gan_models.images.tensors import to_image, to_tensor
 
 BLEND = 8  # pixels of the input over which a tile fades into its neighbour
@@ -83,7 +83,7 @@ def tiled_within_memory(
     """
 
     def compute(batch: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), runtime.device_lock(device), runtime.out_of_memory_as(_TileTooLarge):
+        with torch.inference_mode(), device_lock(device), out_of_memory_as(_TileTooLarge):
             return apply(batch.to(device)).float().cpu()
 
     while True:
@@ -91,10 +91,10 @@ def tiled_within_memory(
             yield from tiled(compute, image, out=out, scale=scale, tile=tile, overlap=overlap)
             return
         except _TileTooLarge:
-            runtime.free_memory()
+            free_memory()
             tile //= 2
             if tile < smallest_tile(overlap):
-                raise runtime.OutOfMemory(runtime.SHORT_OF_MEMORY) from None
+                raise OutOfMemory(SHORT_OF_MEMORY) from None
 
 
 class _TileTooLarge(Exception):

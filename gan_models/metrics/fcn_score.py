@@ -77,14 +77,15 @@ def segmented(picture: np.ndarray, network: str = FACADES) -> np.ndarray:
     import torch
     import torch.nn.functional as F
 
-    from gan_models import checkpoints, runtime
+    from gan_models import checkpoints
     from gan_models.checkpoints import registry
+    from gan_models.device import models
     from gan_models.images.tensors import to_tensor
 
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"What is segmented is a picture H×W×3 of 8 bits, not {shape_name(picture)}.")
     registry.get(network, "segmentation")
-    loaded = runtime.models.get(("segmentation", network), lambda: checkpoints.load(network, "cpu"))
+    loaded = models.get(("segmentation", network), lambda: checkpoints.load(network, "cpu"))
     with torch.inference_mode():
         small = F.interpolate(to_tensor(picture), (loaded.side, loaded.side), mode="bilinear", antialias=True)
         scores = F.interpolate(loaded(small), picture.shape[:2], mode="bilinear")

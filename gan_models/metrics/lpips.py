@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_models import runtime
+from gan_models.device import models
 from gan_models.metrics.checks import require_alike
 
 FEATURES, WEIGHTS = "vgg16", "lpips-vgg16"
@@ -32,11 +32,11 @@ def lpips(a: np.ndarray, b: np.ndarray) -> float:
     import torch
 
     from gan_models import checkpoints
-    from gan_models.features.lpips import LAYERS
     from gan_models.images.tensors import to_tensor
+    from gan_models.nn.features.lpips import LAYERS
 
     weights, features = (
-        runtime.models.get(("features", name), lambda name=name: checkpoints.load(name, "cpu"))
+        models.get(("features", name), lambda name=name: checkpoints.load(name, "cpu"))
         for name in (WEIGHTS, FEATURES)
     )
     with torch.inference_mode():

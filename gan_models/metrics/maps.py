@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_models.jobs import check_wanted
 from gan_models.metrics.measure import BAND, alike
 from gan_models.metrics.ssim import WINDOW, ssim_map
-from gan_models.runtime import check_wanted
 
 PANEL, MARGIN, TEXT = (320, 170), 10, 13  # pixels
 PAPER, INK = "#ffffff", "#44403c"

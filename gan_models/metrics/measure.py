@@ -7,6 +7,7 @@ import numpy as np
 
 from gan_models.images import flatten
 from gan_models.images.checks import require_picture
+from gan_models.jobs import Step, check_wanted, finish
 from gan_models.metrics.ciede2000 import ciede2000
 from gan_models.metrics.lpips import LARGEST, lpips, lpips_ready
 from gan_models.metrics.lpips import SMALLEST as LEAST_FOR_LPIPS
@@ -14,7 +15,6 @@ from gan_models.metrics.ms_ssim import SMALLEST as LEAST_FOR_MS_SSIM
 from gan_models.metrics.ms_ssim import ms_ssim
 from gan_models.metrics.mse import mse
 from gan_models.metrics.ssim import WINDOW, ssim
-from gan_models.runtime import Step, check_wanted, finish
 
 BAND = 500_000  # pixels that are measured at once: whole ones would fill the memory
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from gan_models import runtime
+from gan_models.device import computing, models, pick_device
 from gan_models.images.archives import read_pictures
+from gan_models.images.squares import squared
+from gan_models.jobs import Step, watch_layers
 from gan_models.metrics.fid import fid, kid
 from gan_models.metrics.inception_score import inception_score
 from gan_models.metrics.sifid import COMPACT, PUBLISHED, sifid_features
 from gan_models.metrics.sliced_wasserstein import sliced_wasserstein
-from gan_models.runtime import Step
-from gan_models.training.datasets import squared
 
 SIDES, SIDE = (32, 64, 128), 64
 ENOUGH = 2048  # pictures of each set from which distances compare with others
@@ -81,9 +81,9 @@ def measure_sets(
         raise ValueError(f"Sets are compared by the features of {COMPACT} or {PUBLISHED}, not of “{name}”.")
     if side not in SIDES:
         raise ValueError(f"The side must be one of {', '.join(map(str, SIDES))} pixels, not {side}.")
-    runtime.watch_layers()
-    place = runtime.pick_device(device)
-    network = runtime.models.get(("features", name, str(place)), lambda: checkpoints.load(name, str(place)))
+    watch_layers()
+    place = pick_device(device)
+    network = models.get(("features", name, str(place)), lambda: checkpoints.load(name, str(place)))
     sets = []
     for title, paths in (("The first set", images), ("The second set", references)):
         sets.append((yield from _seen(title, paths, network, name, side, most)))
@@ -136,8 +136,8 @@ def _view(picture: np.ndarray, square: np.ndarray, name: str) -> Any:
     """Return what a network looks at of a picture, 1×3×S×S in [0, 1]."""
     import torch.nn.functional as F
 
-    from gan_models.features import inception
     from gan_models.images.tensors import to_tensor
+    from gan_models.nn.features import inception
 
     if name == PUBLISHED:
         return F.interpolate(to_tensor(picture), (inception.SIDE, inception.SIDE), mode="bilinear")
@@ -150,7 +150,7 @@ def _features(batch: list, network: Any, name: str) -> tuple[np.ndarray, np.ndar
     import torch.nn.functional as F
 
     device = next(network.parameters()).device
-    with torch.inference_mode(), runtime.computing(device, SHORT_OF_MEMORY):
+    with torch.inference_mode(), computing(device, SHORT_OF_MEMORY):
         pooled = network.pooled(torch.cat(batch).to(device))
         scores = F.linear(pooled, network.fc.weight) if name == PUBLISHED else network.classifier(pooled)
         return pooled.cpu().numpy(), scores.softmax(1).cpu().numpy()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_models import runtime
+from gan_models.device import models
 from gan_models.metrics.fid import fid
 
 PUBLISHED, COMPACT = "inception-fid", "features-compact"
@@ -48,7 +48,7 @@ def _activations(picture: np.ndarray, name: str) -> np.ndarray:
         raise ValueError("SIFID takes pictures H×W×3 of 8 bits.")
     if min(picture.shape[:2]) < SMALLEST:
         raise ValueError(f"SIFID needs pictures of {SMALLEST}×{SMALLEST} pixels or more.")
-    network = runtime.models.get(("features", name), lambda: checkpoints.load(name, "cpu"))
+    network = models.get(("features", name), lambda: checkpoints.load(name, "cpu"))
     with torch.inference_mode():
         x = to_tensor(picture)
         found = network.first_block(x) if name == PUBLISHED else network(x, [LAYER])[LAYER]

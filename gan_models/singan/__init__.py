@@ -1,5 +1,5 @@
 """SinGAN: a generative model of a single picture."""
 
-from gan_models.singan.single_image import SingleImage, upscale
+from gan_models.singan.backend import SingleImage, upscale
 
 __all__ = ["SingleImage", "upscale"]

@@ -9,14 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import checkpoints, runtime
+from gan_models import checkpoints
+from gan_models.backend import Backend
 from gan_models.checkpoints import registry
+from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
 from gan_models.images.alpha import join_alpha, split_alpha
 from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.glimpse import glimpse
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.images.tiling import tiled_within_memory
-from gan_models.runtime import Step
+from gan_models.jobs import Step, finish, watch_layers
 from gan_models.style_transfer.network import TransformerNet
 
 TASK = "fast-style"
@@ -24,7 +26,7 @@ WHOLE = 2_000_000  # pixels of the largest picture that goes through at once
 TILE, OVERLAP = 768, 96
 
 
-class FastStyle(runtime.Backend):
+class FastStyle(Backend):
     """Redraws pictures in a style (Johnson et al. 2016).
 
     Args:
@@ -38,8 +40,8 @@ class FastStyle(runtime.Backend):
     DEFAULT = "style-starry-night"
 
     def __init__(self, weights: str | None = None, device: str | None = None):
-        runtime.watch_layers()
-        self.device = runtime.pick_device(device)
+        watch_layers()
+        self.device = pick_device(device)
         name = registry.get(weights or self.DEFAULT, task=TASK).name
         self.network = checkpoints.load(name, str(self.device)).to(memory_format=torch.channels_last)
 
@@ -64,12 +66,12 @@ class FastStyle(runtime.Backend):
     def film(self, pictures: Iterable[np.ndarray], *, strength: float = 1.0) -> Iterator[np.ndarray]:
         """Yield each of `pictures`, H×W×3 uint8, redrawn by itself; errors are those of `steps`."""
         for picture in pictures:
-            yield runtime.finish(self.steps(picture, strength=strength))
+            yield finish(self.steps(picture, strength=strength))
 
     def _steps(self, image: np.ndarray, strength: float) -> Iterator[Step]:
         colour, alpha = split_alpha(image)
         if colour.shape[0] * colour.shape[1] <= WHOLE:
-            with torch.inference_mode(), runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
+            with torch.inference_mode(), computing(self.device, SHORT_OF_MEMORY):
                 drawn = to_image(self._through(self.network, to_tensor(colour).to(self.device)))
         else:
             drawn = colour.copy()  # what previews show of tiles to come
@@ -91,7 +93,7 @@ class FastStyle(runtime.Backend):
         height, width = picture.shape[2:]
         right, below = (max(side + -side % TransformerNet.STRIDE, 32) - side for side in (width, height))
         padded = F.pad(picture, (0, right, 0, below), mode="replicate")
-        with runtime.mixed_precision(self.device, bfloat16=True):
+        with mixed_precision(self.device, bfloat16=True):
             drawn = network(padded.contiguous(memory_format=torch.channels_last))
         return drawn.float()[:, :, :height, :width]
 
@@ -105,7 +107,7 @@ class FastStyle(runtime.Backend):
         seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         for name, norm in norms.items():
             norm.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: _moments(given[0])}))
-        with torch.inference_mode(), runtime.computing(self.device, runtime.SHORT_OF_MEMORY):
+        with torch.inference_mode(), computing(self.device, SHORT_OF_MEMORY):
             self._through(network, small)
         for name, norm in norms.items():
             parent, _, own = name.rpartition(".")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 
-from gan_models.features.network import VGG
+from gan_models.nn.features.network import VGG
 
 # Of `features-compact`; VGG has the same names and more layers.
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from gan_models import checkpoints, runtime
+from gan_models import checkpoints
 from gan_models.attributes.network import NAMES
 from gan_models.checkpoints.save import save_half
-from gan_models.runtime import Step
+from gan_models.device import mixed_precision, pick_device
+from gan_models.jobs import Step
 
 MODEL, ATTRIBUTES = "faces-compact", "face-attributes-compact"
 EXTREMES = 0.1  # share of the faces at either end of an attribute's scores that are told apart
@@ -30,13 +31,13 @@ def train(out: Path, *, resume: bool = False, samples: int = 20_000, seed: int =
     """
     if resume:
         raise ValueError("Fitting boundaries can't be resumed; it takes some minutes.")
-    device = runtime.pick_device()
+    device = pick_device()
     generator = checkpoints.load(MODEL, str(device))
     network = checkpoints.load(ATTRIBUTES, str(device))
     rng = torch.Generator().manual_seed(seed)
     latents, scores = [], []
     for begun in range(0, samples, BATCH):
-        with torch.inference_mode(), runtime.mixed_precision(device, bfloat16=True):
+        with torch.inference_mode(), mixed_precision(device, bfloat16=True):
             ws = generator.mapping(torch.randn(BATCH, generator.z_dim, generator=rng).to(device))
             faces = (generator.synthesis(ws, "const").float() / 2 + 0.5).clamp(0, 1)
         with torch.inference_mode():

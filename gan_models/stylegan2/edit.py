@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan_models import checkpoints, runtime, settings
+from gan_models import checkpoints, settings
+from gan_models.backend import Backend
 from gan_models.checkpoints import hub, registry
-from gan_models.stylegan2.generate import FaceGenerator
+from gan_models.stylegan2.backend import FaceGenerator
 
 TASK = "face-boundaries"
 MAX_STRENGTH = 5.0
@@ -35,7 +36,7 @@ class Boundaries(nn.Module):
         return torch.cat(list(self.buffers()))
 
 
-class FaceEditor(runtime.Backend):
+class FaceEditor(Backend):
     """Changes attributes of faces.
 
     Attributes:

@@ -1,5 +1,5 @@
 """Super-resolution: SRResNet, SRGAN and Real-ESRGAN."""
 
-from gan_models.super_resolution.upscale import Upscaler, check_factor, check_size
+from gan_models.super_resolution.backend import Upscaler, check_factor, check_size
 
 __all__ = ["Upscaler", "check_factor", "check_size"]

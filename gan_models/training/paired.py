@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import losses, runtime
 from gan_models.checkpoints.save import save_half
-from gan_models.runtime import Step
+from gan_models.device import training_precision
+from gan_models.jobs import Step
+from gan_models.nn import losses
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
 
@@ -129,7 +130,7 @@ def train_paired(
     while step < steps:
         damaged, original = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
         playing = game is not None and step >= adversarial_from
-        with runtime.training_precision(torch.device("cpu")):
+        with training_precision(torch.device("cpu")):
             made = network(damaged)
             terms = dict(content(made, original))
             if playing:
@@ -144,7 +145,7 @@ def train_paired(
         optimizer.step()
         ema.update(network)
         if playing:
-            with runtime.training_precision(torch.device("cpu")) if game.bfloat16 else nullcontext():
+            with training_precision(torch.device("cpu")) if game.bfloat16 else nullcontext():
                 d_loss = game.discriminator_loss(damaged, made.detach().float(), original)
             d_optimizer.zero_grad()
             d_loss.backward()

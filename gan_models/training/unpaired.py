@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import runtime
 from gan_models.checkpoints.save import save_half
-from gan_models.losses import least_squares
-from gan_models.runtime import Step
+from gan_models.device import training_precision
+from gan_models.jobs import Step
+from gan_models.nn.losses import least_squares
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
 from gan_models.training.history import History
@@ -149,13 +149,13 @@ def train_unpaired(
     while step < steps:
         a, b = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
         _learn(sides["judges"], False)
-        with runtime.training_precision(torch.device("cpu")):
+        with training_precision(torch.device("cpu")):
             terms, made = game.generator_losses(a, b)
         _descend(optimizers["generators"], sum(term.float() for term in terms.values()))
         for name, average in averages.items():
             average.update(game.get_submodule(name))
         _learn(sides["judges"], True)
-        with runtime.training_precision(torch.device("cpu")):
+        with training_precision(torch.device("cpu")):
             terms["discriminators"] = game.discriminator_loss(made, a, b)
         _descend(optimizers["judges"], terms["discriminators"].float())
         for schedule in schedules.values():

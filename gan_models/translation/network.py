@@ -1,11 +1,11 @@
-"""Networks of image-to-image translation; CycleGAN's own generator is `gan_models.layers.ResnetGenerator`."""
+"""Networks of image-to-image translation; CycleGAN's own generator is `gan_models.nn.layers.ResnetGenerator`."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
-from gan_models.layers import NORMS, NLayerDiscriminator, RestorationUNet
+from gan_models.nn.layers import NORMS, NLayerDiscriminator, RestorationUNet
 
 
 class UnetSkipConnectionBlock(nn.Module):

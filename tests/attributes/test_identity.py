@@ -11,7 +11,7 @@ from torch import nn
 from gan_models.attributes import identity
 from gan_models.attributes.network import NAMES, FaceIdentity
 from gan_models.checkpoints.loading import load_state_dict_file
-from gan_models.runtime import finish
+from gan_models.jobs import finish
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from gan_models import losses
 from gan_models.classic import aegan, wgan
 from gan_models.classic.cgan import CGAN
 from gan_models.classic.dcgan import DCGAN
@@ -19,7 +18,8 @@ from gan_models.classic.progressive import Progressive
 from gan_models.classic.unrolled import Unrolled
 from gan_models.classic.wgan import WGAN
 from gan_models.classic.wgan_gp import WGANGP
-from gan_models.layers import BatchNorm
+from gan_models.nn import losses
+from gan_models.nn.layers import BatchNorm
 
 LABELS = torch.zeros(4, dtype=torch.long)
 

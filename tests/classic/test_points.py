@@ -5,7 +5,7 @@ import torch
 from demos.training_lab.endpoints import EXPERIMENTS
 from gan_models.classic import points, toy
 from gan_models.classic.families import FAMILIES
-from gan_models.runtime import finish
+from gan_models.jobs import finish
 
 
 @pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25), ("spiral", 40)])

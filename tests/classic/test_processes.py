@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from gan_models import runtime
-from gan_models.classic import training
+from gan_models import processes
+from gan_models.classic import train
 from gan_models.classic.families import FAMILIES
 from gan_models.classic.pictures import sprites
-from gan_models.layers import BatchNorm
-from gan_models.training import processes
+from gan_models.device import computing
+from gan_models.nn.layers import BatchNorm
 
 ROOT = Path(__file__).parents[2]
 STEPS, BATCH = 5, 8
@@ -25,7 +25,7 @@ OPTIONS = {"unrolled": {"pace": 0.5}}  # long steps ahead, so that the gradient 
 def losses():
     """Return the losses of some steps of each family, in float32, so that only the order of sums differs."""
     source, found = sprites(16, count=40), {}
-    with runtime.computing(torch.device("cpu"), "", threads=1), torch.random.fork_rng():
+    with computing(torch.device("cpu"), "", threads=1), torch.random.fork_rng():
         for name, family in FAMILIES.items():
             torch.manual_seed(0)
             options = {"z_dim": 8, "width": 4, "classes": len(source.kinds), **OPTIONS.get(name, {})}
@@ -82,7 +82,7 @@ def test_alone_batch_normalisation_is_pytorchs():
 def learn(folder):
     """Leave the losses in `folder`, and the checkpoint of a whole training."""
     found, options = losses(), {"batch_size": BATCH, "z_dim": 8, "width": 4}
-    list(training.train_on(sprites(16, count=40), "gan", folder / "state.pt", steps=1, **options))
+    list(train.train_on(sprites(16, count=40), "gan", folder / "state.pt", steps=1, **options))
     if processes.is_first():
         (folder / "losses.json").write_text(json.dumps(found))
 

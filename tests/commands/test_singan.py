@@ -5,9 +5,9 @@ from PIL import Image
 
 from gan_models.__main__ import main
 from gan_models.images import decode, read_provenance
-from gan_models.singan import training
+from gan_models.singan import trainer
 from gan_models.singan.model import load, save
-from gan_models.singan.training import PRESETS, Preset
+from gan_models.singan.trainer import PRESETS, Preset
 from tests.singan.test_model import tiny
 
 
@@ -15,7 +15,7 @@ from tests.singan.test_model import tiny
 def brief(monkeypatch):
     monkeypatch.setenv("GAN_ATELIER_DEVICE", "cpu")
     monkeypatch.setitem(PRESETS, "quick", Preset((2, 2), 1, 2, 30, doubling=True))
-    monkeypatch.setattr(training, "BANK", 4)
+    monkeypatch.setattr(trainer, "BANK", 4)
 
 
 @pytest.fixture
@@ -46,17 +46,17 @@ def test_training_writes_a_model_for_each_picture(tmp_path):
 def test_an_interrupted_training_goes_on(tmp_path, monkeypatch):
     source, target = write(tmp_path / "a.png"), tmp_path / "a.safetensors"
     assert singan("train", source, "-o", tmp_path / "whole.safetensors") == 0
-    iterate = training.Training.iterate
+    iterate = trainer.Training.iterate
 
     def interrupted(self):
         if self.scale == 1:
             raise KeyboardInterrupt
         return iterate(self)
 
-    monkeypatch.setattr(training.Training, "iterate", interrupted)
+    monkeypatch.setattr(trainer.Training, "iterate", interrupted)
     assert singan("train", source, "-o", target) == 130
     assert not target.exists()
-    monkeypatch.setattr(training.Training, "iterate", iterate)
+    monkeypatch.setattr(trainer.Training, "iterate", iterate)
     assert singan("train", source, "-o", target, "--resume") == 0
     assert target.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
     assert not (tmp_path / "a.training").exists()

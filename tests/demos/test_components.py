@@ -9,7 +9,7 @@ from PIL import Image
 from demos.components import masks, messages, runs
 from demos.components.files import Files
 from gan_models.images import decode
-from gan_models.runtime import Step
+from gan_models.jobs import Step
 
 
 def test_files_can_be_written_while_others_are_deleted(tmp_path):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from gan_models import runtime
+from gan_models import backend
 from gan_models.checkpoints import registry
+from gan_models.device import ModelCache
 from gan_models.inversion import FaceInverter
 from tests.tiny_models import embed
 
@@ -18,7 +19,7 @@ def weights(tmp_path_factory):
     sizes = {"z_dim": 5, "c_dim": 0, "w_dim": WIDTH, "img_resolution": SIDE, "img_channels": 3}
     kind = "gan_models.stylegan2.network:Generator"
     embed(folder, "tiny", kind, task="faces", num_mapping_layers=2, channel_base=128, channel_max=8, **sizes)
-    embed(folder, "features-compact", "gan_models.features.network:VGG", task="features", **FEATURES)
+    embed(folder, "features-compact", "gan_models.nn.features.network:VGG", task="features", **FEATURES)
     table = (registry.REGISTRY).read_text(encoding="utf-8").split("[vgg16]")[1].split("\n[")[0]
     with (folder / "registry.toml").open("a", encoding="utf-8") as file:
         file.write(f"[vgg16]{table}\n")
@@ -29,7 +30,7 @@ def weights(tmp_path_factory):
 def tiny(weights, monkeypatch):
     """Point the app at that registry, with nothing loaded."""
     monkeypatch.setattr(registry, "REGISTRY", weights / "registry.toml")
-    monkeypatch.setattr(runtime, "models", runtime.ModelCache(lambda: 10**9))
+    monkeypatch.setattr(backend, "models", ModelCache(lambda: 10**9))
 
 
 @pytest.fixture

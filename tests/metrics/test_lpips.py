@@ -7,12 +7,12 @@ import pytest
 import torch
 from skimage import data
 
-from gan_models import runtime
 from gan_models.checkpoints import registry
-from gan_models.features.lpips import ChannelWeights, from_published
-from gan_models.features.network import VGG
+from gan_models.device import models
 from gan_models.metrics import lpips
 from gan_models.metrics.lpips import lpips_ready
+from gan_models.nn.features.lpips import ChannelWeights, from_published
+from gan_models.nn.features.network import VGG
 from tests.checkpoints.conftest import cache, register, server  # noqa: F401
 
 WIDTHS, DEPTHS = (4, 5, 6, 7, 8), (2, 2, 3, 3, 3)
@@ -24,13 +24,13 @@ def served(server, register):  # noqa: F811
     torch.manual_seed(0)
     features = VGG(WIDTHS, DEPTHS).state_dict()
     weights = {f"lin{at}.model.1.weight": torch.rand(1, width, 1, 1) for at, width in enumerate(WIDTHS)}
-    layout = {"config": {"channels": WIDTHS, "depths": DEPTHS}, "network": "gan_models.features.network:VGG"}
+    layout = {"config": {"channels": WIDTHS, "depths": DEPTHS}, "network": "gan_models.nn.features.network:VGG"}
     serve(server, register, "vgg16", features, **layout)
-    layout = {"config": {"channels": WIDTHS}, "network": "gan_models.features.lpips:ChannelWeights"}
-    serve(server, register, "lpips-vgg16", weights, convert="gan_models.features.lpips:from_published", **layout)
-    runtime.models.clear()
+    layout = {"config": {"channels": WIDTHS}, "network": "gan_models.nn.features.lpips:ChannelWeights"}
+    serve(server, register, "lpips-vgg16", weights, convert="gan_models.nn.features.lpips:from_published", **layout)
+    models.clear()
     yield features, weights
-    runtime.models.clear()
+    models.clear()
 
 
 def serve(server, register, name, state, **layout):  # noqa: F811

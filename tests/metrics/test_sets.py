@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from gan_models import checkpoints
+from gan_models.jobs import finish
 from gan_models.metrics import fid, inception_score, kid, sets, sliced_wasserstein
-from gan_models.runtime import finish
 
 SIDE = 32
 
@@ -101,7 +101,7 @@ def test_inception_sees_whole_pictures_at_its_own_size(one, other, monkeypatch):
     network, seen = torch.nn.Module(), []
     network.fc = torch.nn.Linear(3, 10)
     network.pooled = lambda pictures: seen.append(pictures.shape) or pictures.mean((2, 3))
-    monkeypatch.setattr(sets.runtime.models, "get", lambda key, load: network)
+    monkeypatch.setattr(sets.models, "get", lambda key, load: network)
     found = finish(measure_sets([one], [other], features="inception-fid"))
     assert set(seen) == {(n, 3, 299, 299) for n in (32, 8, 1)}
     assert found["features"] == "inception-fid"

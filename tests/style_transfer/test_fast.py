@@ -1,8 +1,9 @@
+from contextlib import nullcontext
+
 import cv2
 import numpy as np
 import pytest
 
-from gan_models import runtime
 from gan_models.checkpoints import registry
 from gan_models.style_transfer import FastStyle, fast
 from tests.tiny_models import embed
@@ -16,7 +17,7 @@ def styled(tmp_path, monkeypatch):
     kind = "gan_models.style_transfer.network:TransformerNet"
     embed(tmp_path, "tiny", kind, task="fast-style", channels=(4, 6, 8), blocks=1)
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
-    monkeypatch.setattr(runtime, "mixed_precision", lambda *_, **__: __import__("contextlib").nullcontext())
+    monkeypatch.setattr(fast, "mixed_precision", lambda *_, **__: nullcontext())
     return FastStyle("tiny", "cpu")
 
 

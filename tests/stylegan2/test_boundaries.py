@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from gan_models.runtime import finish
+from gan_models.jobs import finish
 from gan_models.stylegan2 import boundaries
 from gan_models.stylegan2.boundaries import fitted, support_vector_machine
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_models import runtime
+from gan_models import backend
 from gan_models.checkpoints import hub, registry
+from gan_models.device import ModelCache
 from gan_models.stylegan2.edit import Boundaries, FaceEditor, attributes_of, conditioned, unit_normals
 from tests.tiny_models import embed
 
@@ -18,7 +19,7 @@ def editor(tmp_path, monkeypatch):
     kind = "gan_models.stylegan2.network:Generator"
     embed(tmp_path, "tiny", kind, task="faces", num_mapping_layers=2, channel_base=128, channel_max=8, **sizes)
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
-    monkeypatch.setattr(runtime, "models", runtime.ModelCache(lambda: 10**9))
+    monkeypatch.setattr(backend, "models", ModelCache(lambda: 10**9))
     found = FaceEditor("tiny", "cpu")
     found.boundaries = {name: unit(RNG.normal(size=WIDTH)) for name in ("age", "smile", "hat")}
     return found

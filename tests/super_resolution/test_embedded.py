@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from gan_models import runtime
+from gan_models import device
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale
 from gan_models.metrics import luma_psnr
 from gan_models.super_resolution import Upscaler
@@ -34,7 +34,7 @@ def test_bfloat16_changes_a_picture_by_less_than_the_eye_sees(photo, monkeypatch
     small = bicubic_downscale(photo, 4)
     pictures = []
     for there in (False, True):
-        monkeypatch.setattr(runtime, "_cpu_has_bfloat16", lambda there=there: there)
+        monkeypatch.setattr(device, "cpu_has_bfloat16", lambda there=there: there)
         pictures.append(Upscaler(name, "cpu")(small).astype(int))
     difference = np.abs(pictures[0] - pictures[1])
     assert 0 < difference.max() <= 6

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gan_models.checkpoints.loading import load_state_dict_file
-from gan_models.runtime import finish
+from gan_models.jobs import finish
 from gan_models.training import paired
 from gan_models.training.paired import Conditional, CrossEntropy, Wasserstein, mean_errors, train_paired
 

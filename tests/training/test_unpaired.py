@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_models.runtime import finish
+from gan_models.jobs import finish
 from gan_models.training.unpaired import CycleGame, train_unpaired
 
 

@@ -188,7 +188,7 @@ def test_the_hubs_files_are_loaded_strictly(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "part"), [("horse-to-zebra", "G_B"), ("zebra-to-horse", "G_A")])
 def test_a_generator_of_a_whole_cycle_gan_is_loaded_strictly(name, part, tmp_path, monkeypatch):
-    from gan_models.layers import NLayerDiscriminator, ResnetGenerator
+    from gan_models.nn.layers import NLayerDiscriminator, ResnetGenerator
 
     kinds = {"G_A": ResnetGenerator, "G_B": ResnetGenerator, "D_A": NLayerDiscriminator, "D_B": NLayerDiscriminator}
     options = {ResnetGenerator: {"ngf": 4, "n_blocks": 1}, NLayerDiscriminator: {"ndf": 4}}

@@ -1,0 +1,334 @@
+"""Train SinGAN on one picture (Rott Shaham et al. 2019, section 2.2), scale by scale from the coarsest.
+
+The published schedule runs through the whole pyramid for each of three discriminator and three generator steps, of
+which the latter see the same sample thrice. The scales below don't change any more while one is trained, so their
+pictures are drawn beforehand, many at a time; and one forward pass serves sample and reconstruction, one the patches
+of real and drawn pictures. Small scales, where calls cost more than pixels, see several samples a step. A higher
+learning rate gets there sooner, and an average of the weights takes away its unrest.
+"""
+
+import pickle
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from gan_models.device import computing, pick_device
+from gan_models.jobs import Step, check_wanted, uninterrupted
+from gan_models.nn.losses import critic_loss, gradient_penalty
+from gan_models.singan.model import (
+    FIRST_CHANNELS,
+    SCALE_FACTOR,
+    SinGAN,
+    from_picture,
+    pyramid_sizes,
+    resize,
+    to_picture,
+)
+from gan_models.singan.network import Discriminator
+from gan_models.training import checkpoint
+from gan_models.training.ema import EMA
+
+SMALLEST = 11  # the side of a patch that the discriminator sees
+LONGEST = 8  # in units of the other side
+REPORT_EVERY, REPORT_SECONDS, PREVIEW_SECONDS, KEEP_SECONDS = 5, 0.5, 1.0, 20.0
+DECAY_AT, DECAY = 0.8, 0.1
+SAMPLED_PIXELS = 3000  # of all pictures of a step: below, more of them cost little
+PENALTY_WEIGHT, RECONSTRUCTION_WEIGHT, NOISE_WEIGHT = 0.1, 10.0, 0.1
+UPSCALING_FACTOR, UPSCALING_WEIGHT = 0.5 ** (1 / 3), 100.0  # for super-resolution
+TINY = 256  # pixels of a scale up to which one thread of a CPU does: no slower, and much faster on a busy machine
+OVERHEAD = 1500  # pixels that take as long as what an iteration does besides
+BANK = 64  # pictures of the scales below
+ACTIVATIONS = 2**25  # of a layer, while those are drawn
+SHORT_OF_MEMORY = "The memory of this device is too short to train on this picture."
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How thoroughly to train.
+
+    Attributes:
+        iterations: At the coarsest scale, where layouts are learned and time is cheap, and at the finest; in between
+            they change by the same factor from scale to scale.
+        steps: Of each network in an iteration.
+        penalty_every: Iterations between those with a gradient penalty, which then counts so much more.
+        max_side: Pixels of the finest scale's longer side.
+        doubling: Whether the networks get twice as wide every four scales, as published, and begin anew there; else
+            all are as narrow as the first and begin where the scale below ended.
+        rate: Adam's learning rate, which falls to a tenth after four fifths of a scale's iterations.
+        samples: How many pictures are drawn in a step, as far as they have no more than 3,000 pixels together.
+        memory: Of the average of the generator's weights over the iterations, which is what is kept of a scale; 0
+            keeps the last ones.
+    """
+
+    iterations: tuple[int, int]
+    steps: int
+    penalty_every: int
+    max_side: int
+    doubling: bool
+    rate: float = 5e-4
+    samples: int = 1
+    memory: float = 0
+
+
+PRESETS = {
+    "quick": Preset((900, 300), 1, 2, max_side=128, doubling=False, rate=3e-3, samples=4, memory=0.99),
+    "balanced": Preset((1700, 1300), 1, 2, max_side=192, doubling=False, rate=3e-3, samples=4, memory=0.995),
+    "paper": Preset((2000, 2000), 3, 1, max_side=250, doubling=True),
+}
+
+
+def train(
+    picture: np.ndarray,
+    *,
+    preset: str = "quick",
+    seed: int = 0,
+    out: Path | None = None,
+    device: str | None = None,
+    upscaling: bool = False,
+) -> Iterator[Step]:
+    """Train on `picture`, H×W×3 uint8; the last step's result is the `SinGAN`.
+
+    Yields a `Step` after every few iterations, with losses and, about once a second, a picture that the scale under
+    training draws. Steps are counted by the time that they should take, which is longer at finer scales.
+
+    Args:
+        picture: What to learn from.
+        preset: A name in `PRESETS`.
+        seed: Of all that is random.
+        out: A file that keeps the state of the training, also when it is cancelled; where it is there, the training
+            goes on from it.
+        device: "cuda", "mps" or "cpu"; None picks the best there is.
+        upscaling: Train for super-resolution (section 4.1 and supplement): scales nearer to each other, and ten times
+            the weight on the reconstruction.
+
+    Raises:
+        ValueError: No such preset; the picture is smaller than 11 pixels or more than eight times as long as wide; or
+            `out` holds a training of something else.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"The preset must be one of {', '.join(PRESETS)}, not “{preset}”.")
+    if min(picture.shape[:2]) < SMALLEST:
+        raise ValueError(f"SinGAN takes pictures of {SMALLEST}×{SMALLEST} pixels or more.")
+    if max(picture.shape[:2]) > LONGEST * min(picture.shape[:2]):
+        raise ValueError(f"SinGAN takes pictures that are at most {LONGEST} times as long as wide.")
+    training = Training(picture, preset, seed, pick_device(device), upscaling)
+    if out and out.exists():
+        _restore(training, out)
+    sizes, total = training.model.sizes, sum(training.efforts())
+    whole, reported, shown, kept = True, 0.0, 0.0, time.monotonic()
+    try:
+        while training.scale < len(sizes):
+            check_wanted()
+            whole = False
+            threads = 1 if np.prod(sizes[training.scale]) <= TINY else None
+            with computing(training.device, SHORT_OF_MEMORY, threads), uninterrupted():
+                scale, losses = training.scale, training.iterate()
+            whole = True
+            time.sleep(0.0005)  # so that others who wait for the device get it
+            if out and time.monotonic() - kept > KEEP_SECONDS:
+                checkpoint.save(out, training.effort(), {"training": training})
+                kept = time.monotonic()
+            if training.iteration % REPORT_EVERY and time.monotonic() - reported < REPORT_SECONDS:
+                continue
+            preview = None
+            if time.monotonic() - shown > PREVIEW_SECONDS or not training.iteration:
+                preview, shown = to_picture(training.sample(scale)), time.monotonic()
+            reported = time.monotonic()
+            height, width = sizes[scale]
+            message = f"Scale {scale + 1} of {len(sizes)}, {width} × {height} pixels"
+            yield Step(training.effort(), total, preview=preview, losses=losses, message=message)
+    finally:
+        if out and whole:  # else an iteration was broken off, and what was kept before it is good
+            checkpoint.save(out, training.effort(), {"training": training})
+    yield Step(total, total, result=training.model)
+
+
+def _restore(training: "Training", out: Path) -> None:
+    try:
+        with computing(training.device, SHORT_OF_MEMORY):
+            checkpoint.load(out, {"training": training})
+    except (pickle.UnpicklingError, EOFError, KeyError, RuntimeError):
+        raise ValueError("The training that should go on can't be read; start it afresh.") from None
+
+
+class Training:
+    """A training under way: `iterate` takes it one iteration further, `state_dict` holds all that is needed to go on.
+
+    Attributes:
+        model: The pyramid; scales above `scale` are not trained yet.
+        scale: The scale that is being trained; their number when all are done.
+        iteration: Iterations done at this scale.
+        iterations: How many there are at each scale.
+    """
+
+    def __init__(self, picture: np.ndarray, preset: str, seed: int, device: torch.device, upscaling: bool = False):
+        self.preset, self.seed, self.device = PRESETS[preset], seed, device
+        self.rng = torch.Generator().manual_seed(seed)
+        self.reconstruction_weight = UPSCALING_WEIGHT if upscaling else RECONSTRUCTION_WEIGHT
+        factor = UPSCALING_FACTOR if upscaling else SCALE_FACTOR
+        sizes = pyramid_sizes(*picture.shape[:2], self.preset.max_side, factor)
+        self.iterations = [round(count) for count in np.geomspace(*self.preset.iterations, len(sizes))]
+        self.whole = resize(from_picture(picture), sizes[-1]).clamp(-1, 1)
+        self.model = SinGAN(sizes, None if self.preset.doubling else [FIRST_CHANNELS] * len(sizes)).requires_grad_(
+            False
+        )
+        self.model.picture.copy_(torch.from_numpy(to_picture(self.whole)))
+        self.model.z_star.copy_(self.model.noise(0, sizes[0], self.rng))
+        self.model.to(device)
+        self.scale = self.iteration = 0
+        self.discriminator: Discriminator | None = None
+        self._begin_scale()
+
+    def efforts(self) -> list[int]:
+        """Return what each scale takes, in units of about the same time."""
+        areas = [height * width + OVERHEAD for height, width in self.model.sizes]
+        widths = self.model.channels
+        return [
+            count * width * area // 1000 for count, width, area in zip(self.iterations, widths, areas, strict=True)
+        ]
+
+    def effort(self) -> int:
+        """Return what has been done, in the same units."""
+        efforts = self.efforts()
+        begun = efforts[self.scale] * self.iteration // self.iterations[self.scale] if self.iteration else 0
+        return sum(efforts[: self.scale]) + begun
+
+    def _begin_scale(self) -> None:
+        """Prepare what stays the same while a scale is trained; start from the weights of the scale below."""
+        scale, size, model = self.scale, self.model.sizes[self.scale], self.model
+        self.real = resize(self.whole, size).to(self.device)
+        self.generator = model.generators[scale].requires_grad_(True)
+        widths = model.channels
+        below, self.discriminator = self.discriminator, Discriminator(widths[scale]).to(self.device)
+        if scale and widths[scale] == widths[scale - 1]:
+            self.generator.load_state_dict(model.generators[scale - 1].state_dict())
+            self.discriminator.load_state_dict(below.state_dict())
+        else:
+            for network in (self.generator, self.discriminator):
+                initialize(network, self.rng)
+        self.g_optimizer, self.d_optimizer = (
+            torch.optim.Adam(network.parameters(), lr=self.preset.rate, betas=(0.5, 0.999))
+            for network in (self.generator, self.discriminator)
+        )
+        self.average = EMA(self.generator, self.preset.memory)
+        with torch.no_grad():
+            if scale:
+                bank_rng = torch.Generator().manual_seed(self.seed + scale)
+                at_once = max(1, min(BANK, ACTIVATIONS // (size[0] * size[1] * widths[scale - 1])))
+                counts = [min(at_once, BANK - begun) for begun in range(0, BANK, at_once)]
+                self.bank = torch.cat([resize(model.draw(n, until=scale, rng=bank_rng), size) for n in counts])
+                self.reconstructed = resize(model.reconstruct(scale), size)
+                error = F.mse_loss(self.reconstructed, self.real).sqrt()
+                model.amplitudes[scale] = NOISE_WEIGHT * error
+                self.fixed_noise = torch.zeros_like(self.real)
+            else:
+                self.bank = self.reconstructed = torch.zeros_like(self.real)
+                self.fixed_noise = model.z_star
+
+    def iterate(self) -> dict[str, float]:
+        """Take one iteration and return its losses; move on to the next scale after the last one."""
+        self.set_rate()
+        for _ in range(self.preset.steps):
+            losses = self._step(self.iteration % self.preset.penalty_every == 0)
+        self.advance()
+        return losses
+
+    def set_rate(self) -> None:
+        """Set the learning rate of this iteration."""
+        decayed = self.iteration >= DECAY_AT * self.iterations[self.scale]
+        for optimizer in (self.g_optimizer, self.d_optimizer):
+            optimizer.param_groups[0]["lr"] = self.preset.rate * (DECAY if decayed else 1)
+
+    def advance(self) -> None:
+        """Count an iteration; after the last one of a scale, keep the average weights and move on to the next."""
+        self.iteration += 1
+        self.average.update(self.generator)
+        if self.iteration == self.iterations[self.scale]:
+            self.generator.requires_grad_(False)
+            self.generator.load_state_dict(self.average.network.state_dict())
+            self.scale, self.iteration = self.scale + 1, 0
+            if self.scale < len(self.model.sizes):
+                self._begin_scale()
+
+    def _step(self, penalize: bool) -> dict[str, float]:
+        height, width = self.model.sizes[self.scale]
+        count = max(1, min(self.preset.samples, SAMPLED_PIXELS // (height * width)))
+        chosen = torch.randint(len(self.bank), (count,), generator=self.rng)
+        noises = [self.model.noise(self.scale, (height, width), self.rng) for _ in range(count)]
+        noise = torch.cat([*(noise * self.model.amplitudes[self.scale] for noise in noises), self.fixed_noise])
+        below = torch.cat([self.bank[chosen], self.reconstructed])
+        fake, reconstruction = self.generator(noise, below).split([count, 1])
+
+        scores = self.discriminator(torch.cat([self.real, fake.detach()]))
+        d_loss = critic_loss(scores[:1], scores[1:])
+        if penalize:
+            real = self.real.expand(count, -1, -1, -1)
+            penalty = gradient_penalty(self.discriminator, real, fake, self.rng, by_pixel=True)
+            d_loss = d_loss + PENALTY_WEIGHT * self.preset.penalty_every * penalty
+        self.d_optimizer.zero_grad()
+        d_loss.backward()
+        self.d_optimizer.step()
+
+        self.discriminator.requires_grad_(False)
+        adversarial = -self.discriminator(fake).mean()
+        error = F.mse_loss(reconstruction, self.real)
+        self.g_optimizer.zero_grad()
+        (adversarial + self.reconstruction_weight * error).backward()
+        self.g_optimizer.step()
+        self.discriminator.requires_grad_(True)
+        return {"discriminator": d_loss.item(), "generator": adversarial.item(), "reconstruction": error.item()}
+
+    @torch.no_grad()
+    def sample(self, scale: int) -> torch.Tensor:
+        """Return a random picture, 1×3×h×w, of `scale`, the one under training or the one that was just finished."""
+        rng = torch.Generator().manual_seed(self.seed + self.iteration)
+        if scale < self.scale:
+            return self.model.draw(until=scale + 1, rng=rng)
+        noise = self.model.noise(scale, self.model.sizes[scale], rng) * self.model.amplitudes[scale]
+        return self.model.generators[scale](noise, self.bank[:1])
+
+    def state_dict(self) -> dict:
+        """Return what `load_state_dict` restores."""
+        parts = ("model", "discriminator", "g_optimizer", "d_optimizer", "average")
+        state = {name: getattr(self, name).state_dict() for name in parts}
+        where = {"scale": self.scale, "iteration": self.iteration, "rng": self.rng.get_state()}
+        return state | where | {"kind": self._kind()}
+
+    def _kind(self) -> list:
+        """Return what must be the same for a training to go on."""
+        return [*asdict(self.preset).values(), self.seed, self.reconstruction_weight]
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore a state of a training with the same picture, preset and seed.
+
+        Raises:
+            ValueError: It is of another one.
+        """
+        picture = state["model"]["picture"]
+        if state["kind"] != self._kind() or not torch.equal(picture.cpu(), self.model.picture.cpu()):
+            raise ValueError("The training that should go on was of another picture, preset or seed.")
+        self.model.load_state_dict(state["model"])
+        self.scale, self.iteration = state["scale"], state["iteration"]
+        if self.scale < len(self.model.sizes):
+            self.discriminator = Discriminator(self.model.channels[max(self.scale - 1, 0)]).to(self.device)
+            self._begin_scale()
+            self.model.load_state_dict(state["model"])
+            for name in ("discriminator", "g_optimizer", "d_optimizer", "average"):
+                getattr(self, name).load_state_dict(state[name])
+        self.rng.set_state(state["rng"])
+
+
+def initialize(network: torch.nn.Module, rng: torch.Generator) -> None:
+    """Draw new weights as the official code does: N(0, 0.02²), gains N(1, 0.02²), no biases."""
+    for name, parameter in network.named_parameters():
+        with torch.no_grad():
+            if name.endswith("bias"):
+                parameter.zero_()
+            else:
+                values = torch.randn(parameter.shape, generator=rng) * 0.02
+                parameter.copy_(values + 1 if name.endswith("norm.weight") else values)

@@ -1,0 +1,193 @@
+"""The translation backend: pix2pix and CycleGAN on one picture or a film, of any size."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_models import checkpoints
+from gan_models.backend import Backend
+from gan_models.checkpoints import registry
+from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, computing, mixed_precision, out_of_memory_as, pick_device
+from gan_models.images.alpha import bright, flatten, join_alpha, split_alpha
+from gan_models.images.blend import coloured, filled
+from gan_models.images.checks import require_picture
+from gan_models.images.facades import nearest_labels
+from gan_models.images.tensors import to_image, to_tensor
+from gan_models.jobs import Step, finish, watch_layers
+from gan_models.translation import inputs
+
+TASK = "translation"
+SIDES = (64, 1024)  # pixels of the shorter side that a network sees
+LONGEST, MOST = 4096, 2_000_000  # pixels of the longer side, and in all
+SMALLEST = 16  # pixels of a side that every network can reduce and mirror
+
+
+class Translator(Backend):
+    """Turns a picture of one kind into one of another: pix2pix (Isola et al. 2017), CycleGAN (Zhu et al. 2017).
+
+    What kind a model starts from is in the registry: a map of labels, a line drawing, a grey picture, a picture
+    with a hole, or any picture. The network sees it with the shorter side as long as it was trained at, and what it
+    draws is enlarged to the picture's own size; of a grey picture only the colours are its work, of one with a hole
+    only what fills it.
+
+    Args:
+        weights: A registered model of the task "translation".
+        device: "cuda", "mps" or "cpu"; None picks the best there is.
+
+    Raises:
+        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+    """
+
+    DEFAULT = "translate-facades-compact"
+
+    def __init__(self, weights: str | None = None, device: str | None = None):
+        watch_layers()
+        self.device = pick_device(device)
+        self.model = registry.get(weights or self.DEFAULT, task=TASK)
+        self.network = checkpoints.load(self.model.name, str(self.device)).to(memory_format=torch.channels_last)
+        self.multiple = getattr(self.network, "multiple", 4)
+
+    def steps(
+        self,
+        image: np.ndarray,
+        *,
+        mask: np.ndarray | None = None,
+        from_photo: bool = False,
+        side: int = 0,
+        seed: int = 0,
+    ) -> Iterator[Step]:
+        """Translate `image`, H×W×3 or 4, uint8; the result has its size, and its alpha unless that told what to do.
+
+        Args:
+            image: What the model starts from. Labels and drawings are on white paper where they are transparent.
+            mask: H×W×3 or 4, uint8, white where a picture with a hole has it; without one the hole is where `image`
+                is transparent. Other models take none.
+            from_photo: Whether a model of line drawings gets a photo, whose edges are to be found first.
+            side: Pixels of the shorter side that the network sees, 64 to 1024; 0 for what it was trained at.
+            seed: Of the dropout, which pix2pix has in place of a noise vector (section 3.2 there).
+
+        Raises:
+            ValueError: At once: `image` or `mask` is no picture, they differ in size, there is no hole or nothing
+                but hole, the model takes no mask, or `side` is out of its range. Later: memory is too short.
+        """
+        require_picture(image)
+        if side and not SIDES[0] <= side <= SIDES[1]:
+            raise ValueError(f"The side must be {SIDES[0]} to {SIDES[1]} pixels, or 0 for the usual, not {side}.")
+        hole = self._hole(image, mask)
+        opaque = self.model.from_drawing or (hole is not None and mask is None)
+        colour, alpha = (flatten(image), None) if opaque else split_alpha(image)
+        return self._steps(colour, alpha, hole, from_photo, side or self.model.side, seed)
+
+    def film(self, pictures: Iterable[np.ndarray], **options: bool | int) -> Iterator[np.ndarray]:
+        """Yield each of `pictures`, H×W×3 uint8, translated by itself, all with the same dropout.
+
+        Arguments and errors are those of `steps`.
+        """
+        for picture in pictures:
+            yield finish(self.steps(picture, **options))
+
+    def _hole(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
+        """Return where `image` has its hole, H×W bool, or None if the model fills none."""
+        if self.model.takes != "masked":
+            if mask is not None:
+                raise ValueError(f"“{self.model.title}” takes no mask.")
+            return None
+        if mask is None:
+            if image.shape[2] == 3 or (image[:, :, 3] > 127).all():
+                raise ValueError("There is no hole to fill: draw one, or send a picture that is transparent there.")
+            return _not_all(image[:, :, 3] <= 127)
+        require_picture(mask)
+        if mask.shape[:2] != image.shape[:2]:
+            (height, width), (rows, columns) = image.shape[:2], mask.shape[:2]
+            raise ValueError(f"The mask must have the picture's {width}×{height} pixels, not {columns}×{rows}.")
+        if not bright(mask).any():
+            raise ValueError("The mask is black: nothing is to be filled.")
+        return _not_all(bright(mask))
+
+    def _steps(
+        self,
+        colour: np.ndarray,
+        alpha: np.ndarray | None,
+        hole: np.ndarray | None,
+        from_photo: bool,
+        side: int,
+        seed: int,
+    ) -> Iterator[Step]:
+        yield Step(0, 1)
+        made = self._through_network(self._prepared(colour, hole, from_photo, side), seed)
+        with out_of_memory_as(OutOfMemory(SHORT_OF_MEMORY)):
+            result = join_alpha(self._finished(colour, hole, made), alpha)
+        yield Step(1, 1, result=result)
+
+    def _prepared(self, colour: np.ndarray, hole: np.ndarray | None, from_photo: bool, side: int) -> np.ndarray:
+        """Return what the network sees of `colour`, H×W×3: h×w×3, or 4 with a hole."""
+        takes, size = self.model.takes, reduced_size(*colour.shape[:2], side)
+        if takes == "labels":
+            return nearest_labels(cv2.resize(colour, size, interpolation=cv2.INTER_NEAREST))
+        if takes == "edges" and not from_photo:
+            return inputs.strokes(colour, size)
+        shrinking = size[0] < colour.shape[1]
+        small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+        if takes == "edges":
+            return inputs.line_drawing(small)
+        if takes == "grey":
+            return inputs.grey(small)
+        if takes == "masked":
+            covered = cv2.resize(hole.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
+            return inputs.masked(small, np.where(covered > 0, np.uint8(255), np.uint8(0)))
+        return small
+
+    def _finished(self, colour: np.ndarray, hole: np.ndarray | None, made: np.ndarray) -> np.ndarray:
+        """Return what the network drew, h×w×3, at the size of `colour`, and as much of it as the model is for."""
+        if self.model.takes == "grey":
+            return coloured(colour, made)
+        if hole is not None:
+            return filled(colour, hole, made)
+        return cv2.resize(made, colour.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+    @torch.inference_mode()
+    def _through_network(self, picture: np.ndarray, seed: int) -> np.ndarray:
+        height, width = picture.shape[:2]
+        right, below = (max(side + -side % self.multiple, SMALLEST) - side for side in (width, height))
+        with (
+            computing(self.device, SHORT_OF_MEMORY),
+            mixed_precision(self.device, bfloat16=self.model.embedded),
+            dropping(self.network, seed),
+        ):
+            x = F.pad(2 * to_tensor(picture).to(self.device) - 1, (0, right, 0, below), mode="replicate")
+            made = self.network(x.contiguous(memory_format=torch.channels_last))[:, :, :height, :width]
+        return to_image((made.float() + 1) / 2)
+
+
+def _not_all(hole: np.ndarray) -> np.ndarray:
+    if hole.all():
+        raise ValueError("The hole is the whole picture: leave something of it to go by.")
+    return hole
+
+
+def reduced_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return width and height of a picture whose shorter side becomes `side`, or less, lest it be too large."""
+    scale = min(side / min(height, width), LONGEST / max(height, width), (MOST / (height * width)) ** 0.5)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+@contextmanager
+def dropping(network: nn.Module, seed: int) -> Iterator[None]:
+    """Let dropout go on in `network`, in evaluation mode, with a noise that depends on `seed` alone."""
+    rng = torch.Generator().manual_seed(seed)  # the CPU's: other devices have other numbers
+
+    def drop(layer: nn.Dropout, _: tuple, x: torch.Tensor) -> torch.Tensor:
+        kept = torch.rand(x.shape, generator=rng) >= layer.p
+        return x * kept.to(x.device) / (1 - layer.p)
+
+    hooks = [layer.register_forward_hook(drop) for layer in network.modules() if isinstance(layer, nn.Dropout)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,49 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gan_models.checkpoints.loading import load_state_dict_file
+from gan_models.inversion import trainer
+from gan_models.jobs import finish
+
+
+@pytest.fixture
+def faces(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), rng.integers(0, 256, (20, 20, 3), np.uint8))
+    return tmp_path
+
+
+def test_training_goes_on_where_it_stopped(tiny, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "MODEL", "tiny")
+    monkeypatch.setattr(trainer, "SHEET", 2)
+    monkeypatch.setattr(trainer, "Encoder", lambda *sizes: small_encoder(*sizes))
+    whole = tmp_path / "whole"
+    encoder = finish(trainer.train(faces, whole, steps=3, batch_size=4))
+    assert (whole / "sheet.png").exists()
+    state = load_state_dict_file(whole / "encoder.safetensors", "safetensors")
+    assert state.keys() == encoder.state_dict().keys()
+    again = finish(trainer.train(faces, whole, steps=3, batch_size=4, resume=True))
+    for name, value in again.state_dict().items():
+        assert torch.equal(value, encoder.state_dict()[name]), name
+
+
+def small_encoder(layers, w_dim, side):
+    from gan_models.inversion.network import Encoder
+
+    return Encoder(layers, w_dim, side, channels=(4, 6, 8), hidden=12)
+
+
+def test_some_faces_are_grey_and_some_have_a_hole():
+    torch.manual_seed(0)
+    faces = torch.rand(200, 3, 16, 16)
+    changed = trainer.damaged(faces)
+    grey = (changed[:, 0] - changed[:, 2]).abs().amax((1, 2)) < 1e-6
+    holes = (changed == 0.5).all(1).float().mean((1, 2)) > 0.05
+    whole = (changed == faces).flatten(1).all(1)
+    assert 30 < grey.sum() < 70
+    assert 30 < holes.sum() < 70
+    assert 70 < whole.sum() < 130
+    assert not (grey & holes).any()
