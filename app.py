@@ -6,10 +6,11 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from demos import TABS, shell
+from demos import TABS
+from demos.kit import frame
 from gan_models import settings
 
-demo = shell.build(TABS)
+demo = frame.build(TABS)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -68,8 +69,8 @@ def serve(options: argparse.Namespace, **launch: object) -> None:
         ssr_mode=False,
         mcp_server=options.mcp,
         footer_links=["api"],
-        theme=shell.THEME,
-        css=shell.CSS,
+        theme=frame.THEME,
+        css=frame.CSS,
         **launch,
     )
 

@@ -15,6 +15,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """One of several pictures that a piece of work makes.
+
+    Attributes:
+        image: H×W×3 or 4, uint8.
+        caption: What it is, in a few words.
+        name: Of its file, without the suffix; None for what suits the task.
+        generated: Whether a model drew all of it; None for what is so of the task.
+        record: What differs in its record from that of the task, such as its seed.
+    """
+
+    image: np.ndarray
+    caption: str
+    name: str | None = None
+    generated: bool | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a long piece of work; the last one carries the result.
 
@@ -23,8 +42,13 @@ class Step:
         total: Units of work in all.
         preview: The picture so far, H×W×3 uint8, at most about a thousand pixels wide, where there is one.
         losses: Named values to plot, where there are any.
-        message: What is going on, in a few words.
-        result: What the work made; None until the last step.
+        message: What is going on, in a few words; of the last step, what was made.
+        result: What the work made: a value, or several by the names of `Task.returns`; None until the last step.
+        before: What preview and result are held against, where it isn't the picture that was given.
+        frame: The next picture of the video that is made, H×W×3 uint8.
+        fps: Pictures a second of that video, where the task doesn't tell.
+        drawn: One of several pictures, when it is done.
+        notes: What the record says besides what was asked.
     """
 
     index: int
@@ -33,6 +57,11 @@ class Step:
     losses: dict[str, float] = field(default_factory=dict)
     message: str = ""
     result: Any = None
+    before: np.ndarray | None = None
+    frame: np.ndarray | None = None
+    fps: float | None = None
+    drawn: Drawn | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Cancelled(Exception):

@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
+from gan_models.dehazing import Dehaze
 from gan_models.dehazing.dark_channel import remove_haze
-from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
+from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
 from gan_models.images import join_alpha, split_alpha
-from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.guided import guided_coefficients
 from gan_models.images.tensors import to_tensor
-from gan_models.jobs import Step, watch_layers
+from gan_models.jobs import Step
+from gan_models.restoration import Filmed
 
-TASK = "dehazing"
 WORKING_SIDE = 640  # pixels of the longer side that a network sees
 STRIP = 256  # rows that are corrected at a time
 RADIUS, EPSILON = 6, 1e-4  # of the windows in which the correction is one gain and one offset
@@ -35,72 +35,45 @@ class Dehazer(Backend):
     gains and offsets in small windows (fast guided filter), which are enlarged and applied to the picture itself. No
     detail is lost, no tile and no stride of the network shows, and time and memory hardly grow with the picture;
     Cycle-Dehaze enlarges its results by a Laplacian pyramid instead.
-
-    Args:
-        weights: A registered model of the task "dehazing".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
-    DEFAULT = "dehaze-candy-compact"
+    weights = "dehazing"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        model = registry.get(weights or self.DEFAULT, task=TASK)
-        self.compact = model.embedded  # those bear bfloat16
-        self.network = None if model.formula else checkpoints.load(model.name, str(self.device))
-        if self.network is not None:
-            self.network.to(memory_format=torch.channels_last)
+    def __init__(self, network: nn.Module | None, model: registry.Model, device: torch.device | str | None = None):
+        super().__init__(network, model, device)
+        if network is not None:
+            network.to(memory_format=torch.channels_last)
 
-    def steps(self, image: np.ndarray, *, strength: float = 1.0) -> Iterator[Step]:
-        """Remove the haze from `image`, H×W×3 or 4, uint8; the result has the same shape.
-
-        Args:
-            image: A hazy picture; alpha is kept.
-            strength: From 0, the picture as it is, to 1, all the haze that the model sees.
+    def run(self, ask: Dehaze) -> Iterator[Step]:
+        """Remove the haze; the result has the shape of the picture.
 
         Raises:
-            ValueError: At once: `image` is no picture, or `strength` is not between 0 and 1. Later: memory is too
-                short.
+            ValueError: Memory is too short.
         """
-        require_picture(image)
-        require_strength(strength)
-        return self._steps(image, strength)
-
-    def _steps(self, image: np.ndarray, strength: float) -> Iterator[Step]:
-        colour, alpha = split_alpha(image)
-        correction = self.correction(colour)
+        colour, alpha = split_alpha(ask.image)
         out = colour.copy()
-        for done, total in corrected(colour, correction, strength, out):
+        for done, total in corrected(colour, self.correction(colour), ask.strength, out):
             yield Step(done, total)
         yield Step(total, total, result=join_alpha(out, alpha))
 
-    def film(self, pictures: Iterable[np.ndarray], *, strength: float = 1.0) -> Iterator[np.ndarray]:
-        """Yield each of `pictures`, H×W×3 uint8 of one size, without haze.
+    def video(self, ask: Filmed, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield each of `frames`, H×W×3 uint8 of one size, without haze.
 
         What the picture as a whole gains, and with it airlight and density, follows smoothly from picture to picture
-        (a running mean with a memory of seven), so that the film does not flicker; what differs from place to place
+        (a running mean with a memory of seven), so that the video does not flicker; what differs from place to place
         is each picture's own, so that nothing trails behind what moves.
-
-        Raises:
-            ValueError: As `steps`.
         """
-        require_strength(strength)
         smooth_gain = smooth_offset = None
-        for picture in pictures:
-            require_picture(picture)
-            gain, offset = self.correction(picture)
+        for frame in frames:
+            gain, offset = self.correction(frame)
             mean_gain, mean_offset = gain.mean((0, 1)), offset.mean((0, 1))
             if smooth_gain is None:
                 smooth_gain, smooth_offset = mean_gain, mean_offset
             smooth_gain = MEMORY * smooth_gain + (1 - MEMORY) * mean_gain
             smooth_offset = MEMORY * smooth_offset + (1 - MEMORY) * mean_offset
             steady = gain + (smooth_gain - mean_gain), offset + (smooth_offset - mean_offset)
-            out = np.empty_like(picture)
-            for _ in corrected(picture, steady, strength, out):
+            out = np.empty_like(frame)
+            for _ in corrected(frame, steady, ask.strength, out):
                 pass
             yield out
 
@@ -120,7 +93,7 @@ class Dehazer(Backend):
         padding = (MARGIN, MARGIN + -width % MULTIPLE, MARGIN, MARGIN + -height % MULTIPLE)
         with (
             computing(self.device, SHORT_OF_MEMORY),
-            mixed_precision(self.device, bfloat16=self.compact),
+            mixed_precision(self.device, bfloat16=self.model.embedded),
         ):
             x = F.pad(to_tensor(image).to(self.device), padding, mode="replicate")
             made = self.network(x)[0, :, MARGIN : MARGIN + height, MARGIN : MARGIN + width].float().cpu()

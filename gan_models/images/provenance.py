@@ -119,11 +119,16 @@ def make_record(
     }
 
 
-def fingerprint(path: str | os.PathLike | None) -> str | None:
-    """Return by what a record names a file that had a part in a result: the start of its SHA-256; None for None."""
-    if path is None:
+def fingerprint(source: str | os.PathLike | np.ndarray | None) -> str | None:
+    """Return by what a record names what had a part in a result: the start of a SHA-256; None for None.
+
+    It is that of a file, or of a picture's shape and pixels.
+    """
+    if source is None:
         return None
-    with open(path, "rb") as file:
+    if isinstance(source, np.ndarray):
+        return hashlib.sha256(f"{source.shape}".encode() + source.tobytes()).hexdigest()[:12]
+    with open(source, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 

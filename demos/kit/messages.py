@@ -3,7 +3,7 @@
 import html
 import time
 
-from demos import own_models
+from demos.kit import own_models
 from gan_models.checkpoints import registry
 from gan_models.jobs import Step
 

@@ -6,9 +6,9 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from demos.components.errors import plain_errors
-from demos.components.files import new_file, view
-from demos.components.inputs import PRIVATE, Picture, upload
+from demos.kit.controls import PRIVATE, Picture, upload
+from demos.kit.errors import plain_errors
+from demos.kit.files import new_file, view
 from gan_models.images import decode, flatten
 
 CANVAS = 512  # pixels of the longer side of what a mask is drawn on

@@ -1,21 +1,21 @@
-"""What tabs ask for: pictures, seeds, weights."""
+"""What tabs ask for: a component for each of a task's parameters, made from what the task says of it."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demos import own_models
-from demos.components.errors import plain_errors
-from demos.components.messages import note, progress_bar
+from demos.kit import own_models
+from demos.kit.errors import plain_errors
+from demos.kit.messages import note, progress_bar
 from gan_models.checkpoints import hub, registry
 from gan_models.images import read_provenance
 from gan_models.jobs import Step, check_wanted, responsive
+from gan_models.task import Parameter, Task, restored
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MAX_SEED = 2**32 - 1
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -49,37 +49,6 @@ class Film(gr.Video):
         if not payload.path:
             raise gr.Error("Send the film as a file.", print_exception=False)
         return payload.path
-
-
-class ModelPicker(gr.Dropdown):
-    """A choice among models that takes any name: what is none is refused by whoever loads it, with a list."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str:
-        """Return the name that was picked."""
-        if not isinstance(payload, str):
-            raise gr.Error("A model is asked for by its name.", print_exception=False)
-        return payload
-
-    def api_info(self) -> dict[str, Any]:
-        """Say that any name may be asked for, as visitors' own models are in no list."""
-        return {"type": "string"}
-
-
-class Seed(gr.Number):
-    """A whole number, 0 where the field is empty."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> int:
-        """Return the number."""
-        return 0 if payload is None else super().preprocess(payload)
-
-
-def seed() -> Seed:
-    """Add a field for a seed."""
-    return Seed(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
 
 
 def upload(label: str, elem_class: str, *, visible: bool = True) -> Picture:
@@ -140,7 +109,9 @@ def made_here(what: str) -> Picture:
     return upload(f"{what} made here, to restore its settings", "made-here")
 
 
-def weights_picker(task: str, network: str | None = None, names: Sequence[str] | None = None) -> gr.Dropdown:
+def weights_picker(
+    task: str, default: str, network: str | None = None, names: Sequence[str] | None = None
+) -> gr.Dropdown:
     """Add a choice among the models of `task`. One that is only on the Hub is fetched when it is picked.
 
     With `network`, only models of that network are offered; with `names`, only these.
@@ -150,9 +121,8 @@ def weights_picker(task: str, network: str | None = None, names: Sequence[str] |
         for model in registry.models(task)
         if network in (None, model.network) and (names is None or model.name in names)
     ]
-    default = next(model for model in models if model.embedded).name
     choices = [(_choice_title(model), model.name) for model in models]
-    picker = ModelPicker(
+    picker = gr.Dropdown(
         choices,
         value=default,
         label="Weights",
@@ -220,36 +190,116 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
         yield gr.update(value=default), gr.update(value=note(text), visible=True)
 
 
-def restore_settings(
-    source: Picture, task: str, controls: dict[str, gr.components.Component], action: str | None = None
-) -> None:
-    """When a result of this app is dropped on `source`, set `controls` as they were when it was made.
+def controls(
+    task: type[Task], names: Sequence[str] | None = None, **given: gr.components.Component
+) -> dict[str, gr.components.Component]:
+    """Add a control for each parameter of `task`, the advanced ones in an accordion; return all by name.
 
-    With `action`, only results of that one of the task's actions are taken.
+    Args:
+        task: What is asked for.
+        names: Only these, in this order; by default all that aren't given.
+        given: Controls that the tab made itself.
     """
+    parameters = task.parameters()
+    wanted = [parameters[name] for name in (parameters if names is None else names) if name not in given]
+    made = {one.name: control(one, task.name) for one in wanted if not one.advanced}
+    advanced = [one for one in wanted if one.advanced]
+    if advanced:
+        with gr.Accordion("Advanced", open=False):
+            made |= {one.name: control(one, task.name) for one in advanced}
+    return made | {name: typed(one, parameters[name]) for name, one in given.items()}
+
+
+def control(one: Parameter, examples: str) -> gr.components.Component:
+    """Add the component that asks for `one`; a picture has the examples of the folder `examples`."""
+    shown = {"label": one.title, "info": one.description or None}
+    match one.kind:
+        case "image" if one.required:
+            made = picture(one.title, examples)
+        case "image" | "mask":
+            made = upload(one.title, one.name)
+        case "file" | "files" | "video":
+            count = "multiple" if one.kind == "files" else "single"
+            types = list(one.suffixes) or None
+            made = gr.File(
+                label=one.title, file_count=count, file_types=types, height=110, elem_classes=f"{one.name}-input"
+            )
+        case "model":
+            made = weights_picker(one.weights, one.default)
+        case "choice":
+            choices = [((one.labels or {}).get(choice, str(choice)), choice) for choice in one.choices]
+            kind = gr.Radio if len(choices) <= 5 else gr.Dropdown
+            made = kind(choices, value=one.default, **shown)
+        case "flag":
+            made = gr.Checkbox(one.default, **shown)
+        case "integer" | "number" if one.step is not None:
+            precision = 0 if one.kind == "integer" else None
+            made = gr.Slider(one.ge, one.le, one.default, step=one.step, precision=precision, **shown)
+        case "integer" | "number":
+            precision = 0 if one.kind == "integer" else None
+            made = gr.Number(one.default, precision=precision, minimum=one.ge, maximum=one.le, **shown)
+        case "values":
+            made = gr.JSON(one.default, label=one.title)
+        case "choices":
+            made = gr.CheckboxGroup([], value=one.default, **shown)
+        case _:
+            made = gr.Textbox(one.default, max_length=200, **shown)
+    return typed(made, one)
+
+
+def typed(made: gr.components.Component, one: Parameter) -> gr.components.Component:
+    """Let `made` hand over what was sent as it came, which the task checks, and tell the API what the task says."""
+    if one.kind in ("image", "mask", "file", "files", "video"):
+        schema = inlined(made.api_info())
+    else:
+        schema = one.schema()
+        given = made.preprocess if one.kind == "values" else lambda payload: payload
+        fallback = None if one.optional or one.required else one.default
+
+        def preprocess(payload: Any) -> Any:
+            value = given(payload)
+            return fallback if value is None else value
+
+        made.preprocess = preprocess
+    made.api_info = made.api_info_as_input = lambda: schema
+    return made
+
+
+def inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
+    """Return a JSON schema with its definitions in their places: some clients follow no references."""
+    if isinstance(schema, list):
+        return [inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    definitions = (definitions or {}) | schema.get("$defs", {})
+    if "$ref" in schema:
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        return inlined(definitions[schema["$ref"].rpartition("/")[2]] | rest, definitions)
+    dropped = (
+        {"$defs", "description"} if "properties" in schema else {"$defs"}
+    )  # those tell of Gradio's classes
+    return {key: inlined(value, definitions) for key, value in schema.items() if key not in dropped}
+
+
+def restore_settings(
+    source: Picture, task: type[Task], controls: Mapping[str, gr.components.Component], *others: type[Task]
+) -> None:
+    """When a result of `task` is dropped on `source`, set `controls` as they were when it was made.
+
+    Results of `others`, which share these controls, are taken too.
+    """
+    shown = {name: one for name, one in controls.items() if name in task.parameters() and one is not source}
 
     def restore(path: str | None) -> list[Any]:
-        record = (path and read_provenance(path)) or {}
-        if record.get("task") != task:
-            return [gr.skip()] * len(controls)
-        values = {**record["settings"], "model": record["weights"]}
-        if record["seed"] is not None:
-            values["seed"] = record["seed"]
-        if not controls.keys() <= values.keys() or (action and values.get("action") != action):
-            gr.Warning("This picture was made here, but in another way; its settings don't fit in here.")
-            return [gr.skip()] * len(controls)
-        gr.Info("This picture was made here; its settings are restored.")
-        return [_restored(control, values[name]) for name, control in controls.items()]
+        record = path and read_provenance(path)
+        if not record or record["task"] != task.name:
+            return [gr.skip()] * len(shown)
+        for one in (task, *others):
+            values = restored(one, record)
+            if values is not None:
+                gr.Info("This picture was made here; its settings are restored.")
+                return [gr.update(value=values[name]) if name in values else gr.skip() for name in shown]
+        gr.Warning("This picture was made here, but in another way; its settings don't fit in here.")
+        return [gr.skip()] * len(shown)
 
-    source.upload(restore, source, list(controls.values()), **PRIVATE)
-
-
-def _restored(control: gr.components.Component, value: Any) -> Any:
-    """Return the update that sets `control` to `value`, or none if it is nothing that the control could hold."""
-    if isinstance(control, gr.Dropdown | gr.Radio):
-        fits = value in [choice for _, choice in control.choices]
-    elif isinstance(control, gr.Slider):
-        fits = isinstance(value, int | float) and control.minimum <= value <= control.maximum
-    else:
-        fits = value is None or isinstance(value, int | float | str)
-    return gr.update(value=value) if fits else gr.skip()
+    source.upload(restore, source, list(shown.values()), **PRIVATE)

@@ -1,0 +1,144 @@
+"""The frame round the tabs: header with badges, theme, "send to", the list of models."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from demos.kit.controls import PRIVATE
+from demos.kit.errors import plain_errors
+from demos.kit.files import written
+from demos.kit.messages import badge, weights_badge
+from demos.kit.outputs import Outputs, Ports, Tab
+from gan_models import __version__, settings
+from gan_models.checkpoints import hub
+
+CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+THEME = gr.themes.Base(
+    primary_hue=gr.themes.colors.teal,
+    secondary_hue=gr.themes.colors.teal,
+    neutral_hue=gr.themes.colors.stone,
+    radius_size=gr.themes.sizes.radius_md,
+    font=["ui-sans-serif", "system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+).set(
+    block_info_text_color="*neutral_600",
+    block_info_text_color_dark="*neutral_400",
+    body_text_color_subdued="*neutral_600",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_text_color="white",
+    button_secondary_background_fill="*neutral_100",
+    button_secondary_background_fill_hover="*neutral_200",
+)
+ABOUT = f"""
+**GAN Atelier {__version__}** makes, restores and transforms pictures on this machine. Nothing is sent anywhere:
+pictures are read and worked on here, and deleted after an hour or so; only weights that you pick from the Hugging
+Face Hub are downloaded.
+
+- **Compact** weights came with the app and were trained by the project; their cards say on what and how well.
+- Every picture made here is a PNG that carries the settings, the weights and their hash. Drop it on its tab to
+  restore them, as long as it has no more bytes than an upload may have.
+- Results are marked as made or altered by a model (IPTC digital source type), as rules for synthetic media ask.
+- The same functions are an API: see “Use via API” below, or `/models` for what there is.
+"""
+
+
+def list_models(task: str = "") -> list[dict]:
+    """List the models that the app knows.
+
+    Args:
+        task: Only those of this task, such as "super-resolution"; empty for all.
+
+    Returns:
+        For each model its name, task, source, licence, size in megabytes, and whether it is ready to use at once.
+    """
+    return hub.listing(task or None)
+
+
+def build(tabs: tuple[Tab, ...]) -> gr.Blocks:
+    """Return the whole page with `tabs`."""
+    with gr.Blocks(title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False) as demo:
+        with gr.Row(elem_classes="header"):
+            gr.HTML("<h1>GAN Atelier</h1>", container=False, elem_classes="brand")
+            with gr.Row(elem_classes="badges"):
+                weights = gr.HTML(container=False, min_width=10)
+                device = gr.HTML(badge("…"), container=False, min_width=10)
+                network = gr.HTML(badge("…"), container=False, min_width=10)
+        ports: dict[str, Ports] = {}
+        with gr.Tabs() as frame:
+            for tab in tabs:
+                with gr.Tab(tab.title, id=tab.title) as page:
+                    ports[tab.title] = tab.build()
+                shown = plain_errors(weights_badge)
+                for place, picker in ((page, ports[tab.title].picker), *ports[tab.title].parts):
+                    gr.on([place.select, picker.change], shown, picker, weights, queue=False, **PRIVATE)
+        with gr.Accordion("About", open=False):
+            gr.Markdown(ABOUT)
+        _connect(ports, frame)
+        demo.load(weights_badge, ports[tabs[0].title].picker, weights, queue=False, **PRIVATE)
+        demo.load(_badges, None, [device, network], queue=False, **PRIVATE)
+        gr.api(list_models, api_name="models", queue=False)
+        demo.temp_file_sets.append(written)
+    return demo
+
+
+def _connect(ports: dict[str, Ports], frame: gr.Tabs) -> None:
+    """Give each result a menu of the tabs that it can be sent to."""
+    for title, port in ports.items():
+        for outputs in port.outputs:
+            if outputs.sent is not None:
+                with outputs.send_row:
+                    _add_menu(title, outputs, ports, frame)
+
+
+def _add_menu(title: str, outputs: Outputs, ports: dict[str, Ports], frame: gr.Tabs) -> None:
+    """Add a menu that puts the result, or its latents, where another tab takes them, and opens that tab."""
+    latents = outputs.parts.get("latents")
+    targets: dict[str, tuple[str, gr.components.Component, gr.components.Component]] = {}
+    for name, port in ports.items():
+        if port.picture is not None:
+            again = name == title and not port.inside
+            targets["Use as the next input" if again else name] = (name, outputs.sent, port.picture)
+        if latents is not None and port.latents is not None:
+            targets[f"Edit it in {name}"] = (name, latents, port.latents)
+    menu = gr.Dropdown(
+        ["Send to …", *targets], value="Send to …", show_label=False, label="Send to", container=False, min_width=160
+    )
+    sources = list({id(source): source for _, source, _ in targets.values()}.values())
+    places = [place for _, _, place in targets.values()]
+    tabs = list({id(one): one for name, _, _ in targets.values() for one, _ in (*ports[name].inside,)}.values())
+
+    def send(choice: str, number: int, *held: object) -> list:
+        """Fill the chosen place with what its source holds, and open the tabs round it."""
+        values: dict[int, object] = {}
+        if choice in targets:
+            name, source, place = targets[choice]
+            value = held[[id(one) for one in sources].index(id(source))]
+            if isinstance(value, list):  # a gallery: the picture that was clicked last
+                value = value[number if number < len(value) else 0][0] if value else None
+            if value:
+                values = {id(place): value, id(frame): gr.Tabs(selected=name)}
+                values |= {id(one): gr.Tabs(selected=tab) for one, tab in ports[name].inside}
+        return ["Send to …", *(values.get(id(one), gr.skip()) for one in (*places, frame, *tabs))]
+
+    number = outputs.selected or gr.State(0)
+    menu.input(send, [menu, number, *sources], [menu, *places, frame, *tabs], queue=False, **PRIVATE)
+
+
+def _badges() -> tuple[str, str]:
+    return _device_badge(), _hub_badge()
+
+
+def _device_badge() -> str:
+    from gan_models import device  # brings PyTorch, after the page has been shown
+
+    return badge(device.device_name(device.pick_device()), "Where the models run")
+
+
+def _hub_badge() -> str:
+    if settings.offline():
+        return badge("Offline", "Only weights that are already here can be used", "warn")
+    if hub.reachable():
+        return badge("Hub reachable", "Larger weights can be fetched from the Hugging Face Hub", "good")
+    return badge("Hub unreachable", "Only weights that are already here can be used", "warn")

@@ -1,0 +1,213 @@
+"""What tabs show of a task's results: a component for each part, what goes on, and how it was made."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import gradio as gr
+
+from demos.kit.controls import PRIVATE, Picture
+from demos.kit.messages import note
+from gan_models.task import Output, Task
+
+
+class BeforeAfter(gr.ImageSlider):
+    """Two pictures under a slider. It is for eyes alone: the API has the picture as a file."""
+
+    is_template = True
+    skip_api = True
+
+
+class Shown(gr.Image):
+    """A picture as the page shows it, likewise."""
+
+    is_template = True
+    skip_api = True
+
+
+class Status(gr.HTML):
+    """What is going on, likewise."""
+
+    is_template = True
+    skip_api = True
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a run shows.
+
+    Attributes:
+        task: Whose results they are.
+        parts: A component for each part of the result, by name, the result itself first; and the record.
+        status: What is going on.
+        compared: What the result is made from, and the result.
+        shown: The result, where there is nothing to compare it with.
+        send_row: Where the menu of tabs goes that it can be sent to.
+        selected: Which of several pictures was clicked last.
+    """
+
+    task: type[Task]
+    parts: dict[str, gr.components.Component]
+    status: Status
+    compared: BeforeAfter | None = None
+    shown: Shown | None = None
+    send_row: gr.Row | None = None
+    selected: gr.State | None = None
+    more: dict[str, gr.components.Component] = field(default_factory=dict)
+
+    @property
+    def by_name(self) -> dict[str, gr.components.Component]:
+        """All components by the names by which `runs` fills them; those of the API first."""
+        plumbing = {"status": self.status, "compared": self.compared, "shown": self.shown, **self.more}
+        return self.parts | {name: one for name, one in plumbing.items() if one is not None}
+
+    @property
+    def sent(self) -> gr.components.Component | None:
+        """What holds the picture, or the pictures, that can be sent to another tab."""
+        pictures = [name for name, output in self.task.returns.items() if output.kind in ("image", "images")]
+        return self.parts[pictures[0]] if pictures else None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the frame connects once every tab is built.
+
+    Attributes:
+        picker: The tab's weights.
+        picture: The picture that it takes, if any.
+        outputs: Its results.
+        inside: Where the picture or the latents are, if the tab has tabs of its own, or these again: for each, from
+            the outside in, those and the one to open.
+        latents: Where it takes a file of latents, if anywhere.
+        parts: Tabs inside with weights of their own, and these.
+    """
+
+    picker: gr.Dropdown
+    picture: Picture | None
+    outputs: tuple[Outputs, ...]
+    inside: tuple[tuple[gr.Tabs, str], ...] = ()
+    latents: gr.File | None = None
+    parts: tuple[tuple[gr.Tab, gr.Dropdown], ...] = ()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab of the page.
+
+    Attributes:
+        title: What the page calls it.
+        build: Lays it out inside the Blocks that is being built.
+    """
+
+    title: str
+    build: Callable[[], Ports]
+
+
+@contextmanager
+def two_columns(sentence: str) -> Iterator[tuple[gr.Column, gr.Column]]:
+    """Lay out a tab: what it does, and under that inputs beside outputs (one above the other on a phone)."""
+    gr.Markdown(sentence, elem_classes="lead")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320) as inputs:
+            pass
+        with gr.Column(scale=6, min_width=320) as outputs:
+            pass
+    yield inputs, outputs
+
+
+def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, height: int = 560) -> Outputs:
+    """Add what a run of `task` shows: pictures and what goes on first, then files, curves and the record.
+
+    Args:
+        task: Whose results they are.
+        compared: The label of a slider that holds a picture against what it was made from; None for no slider.
+        columns: Of a gallery.
+        height: Pixels of the picture or the video, at most.
+    """
+    returns = task.returns
+    parts: dict[str, gr.components.Component] = {}
+    slider = shown = selected = None
+    pictures = [name for name, output in returns.items() if output.kind == "image"]
+    if compared:
+        slider = BeforeAfter(
+            label=compared,
+            type="filepath",
+            interactive=False,
+            buttons=["fullscreen"],
+            max_height=height,
+            elem_classes="before-after",
+        )
+    elif pictures and not any(output.kind == "images" for output in returns.values()):
+        label = returns[pictures[0]].title
+        shown = Shown(
+            label=label,
+            type="filepath",
+            interactive=False,
+            buttons=["fullscreen"],
+            height=height,
+            elem_classes="shown",
+        )
+    early = ("images", "video")
+    for name, output in returns.items():
+        if output.kind in early:
+            parts[name] = part(output, columns)
+            if output.kind == "images":
+                selected = _selected(parts[name])
+    status = Status(note("Ready."), elem_classes="status", container=False)
+    for name, output in returns.items():
+        if output.kind not in early:
+            parts[name] = part(output)
+    send_row = gr.Row(elem_classes="send-row")
+    parts = {name: parts[name] for name in returns}
+    parts["record"] = settings_panel()
+    return Outputs(task, parts, status, slider, shown, send_row, selected)
+
+
+def part(output: Output, columns: int = 4) -> gr.components.Component:
+    """Add the component that shows a part of a result and gives it to callers."""
+    if output.kind == "images":
+        return gr.Gallery(
+            label=output.title,
+            columns=columns,
+            height="auto",
+            object_fit="contain",
+            interactive=False,
+            format="png",
+            buttons=["download", "fullscreen"],
+            elem_classes="pictures",
+        )
+    if output.kind == "video" and output.suffix != ".gif":
+        return gr.Video(
+            label=output.title, interactive=False, autoplay=True, loop=True, height=420, elem_classes="film"
+        )
+    if output.kind == "plot":
+        return gr.Image(
+            label=output.title,
+            show_label=False,
+            type="filepath",
+            interactive=False,
+            buttons=[],
+            elem_classes="curves",
+        )
+    if output.kind == "values":
+        return gr.JSON(label=output.title, elem_classes="values")
+    if output.kind == "text":
+        return gr.Textbox(label=output.title, interactive=False, buttons=["copy"])
+    return gr.File(label=output.title, interactive=False, elem_classes="result-file")
+
+
+def settings_panel() -> gr.JSON:
+    """Add a closed panel that shows how the result was made."""
+    with gr.Accordion("Settings of this result", open=False):
+        return gr.JSON(label="Settings", show_label=False, buttons=["copy"], elem_classes="settings")
+
+
+def _selected(pictures: gr.Gallery) -> gr.State:
+    """Return what holds the number of the picture that was clicked last."""
+    number = gr.State(0)
+
+    def select(event: gr.SelectData) -> int:
+        return event.index
+
+    pictures.select(select, None, number, queue=False, **PRIVATE)
+    return number
