@@ -1,7 +1,7 @@
 """A job's results as files that tell how they were made: what the page, the API and the command line all deliver."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Results:
     Args:
         ask: What was asked for.
         new_file: Returns the path of a new file for a name.
+        skipped: Parts of the result that nobody wants.
         record: What `write_png` keeps besides what was asked, or instead of it.
 
     Attributes:
@@ -29,8 +30,11 @@ class Results:
         losses: Those of all steps so far, by name.
     """
 
-    def __init__(self, ask: Task, new_file: Callable[[str], Path | str], **record: Any):
+    def __init__(
+        self, ask: Task, new_file: Callable[[str], Path | str], skipped: Collection[str] = (), **record: Any
+    ):
         self.ask, self.new_file = ask, new_file
+        self.returns = {name: output for name, output in ask.returns.items() if name not in skipped}
         self.record = ask.record() | record
         self.images: list[tuple[str, str]] = []
         self.losses: dict[str, list[float]] = {}
@@ -40,7 +44,7 @@ class Results:
 
         Pictures, plots and files are paths then, of a gallery paths and captions.
         """
-        videos = {name: self._file(one) for name, one in self.ask.returns.items() if one.kind == "video"}
+        videos = {name: self._file(one) for name, one in self.returns.items() if one.kind == "video"}
         writers: list[Any] = []
         with ExitStack() as stack, closing(steps):
             for step in steps:
@@ -71,7 +75,7 @@ class Results:
         return path
 
     def _made(self, step: Step, videos: dict[str, Path]) -> dict[str, Any]:
-        returns = self.ask.returns
+        returns = self.returns
         values = step.result if isinstance(step.result, dict) else {next(iter(returns)): step.result}
         made: dict[str, Any] = {}
         for name, output in returns.items():

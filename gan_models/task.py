@@ -248,6 +248,19 @@ class Task(BaseModel):
             raise ValueError(_sentence(cls, problem)) from None
 
     @classmethod
+    def check(cls, **values: Any) -> None:
+        """Do nothing if each of `values` by itself is one that can be asked for.
+
+        Raises:
+            ValueError: One isn't; one sentence, for visitors, says which and why.
+        """
+        for name, value in values.items():
+            try:
+                cls.__pydantic_validator__.validate_assignment(cls.model_construct(), name, value)
+            except ValidationError as problem:
+                raise ValueError(_sentence(cls, problem)) from None
+
+    @classmethod
     def endpoint(cls) -> str:
         """Return the name of the endpoint and of the MCP tool: that of the class, in lower case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -315,8 +328,8 @@ def restored(task: type[Task], record: Mapping[str, Any] | None) -> dict[str, An
 
 def _fits(task: type[Task], name: str, value: Any) -> bool:
     try:
-        task.__pydantic_validator__.validate_assignment(task.model_construct(), name, value)
-    except ValidationError:
+        task.check(**{name: value})
+    except ValueError:
         return False
     return True
 
