@@ -38,9 +38,9 @@ class Restoration(Task):
         if getattr(self, "reference", None) is not None:
             require_size(self.reference, *self.size())
 
-    def steps(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
-        """Do what `Task.steps` says; the last step's message tells the size, and how near a reference is."""
-        for step in super().steps(weights, device):
+    def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
+        """Do what `Task.run` says; the last step's message tells the size, and how near a reference is."""
+        for step in super().run(weights, device):
             if step.result is None:
                 yield step
             else:
@@ -85,8 +85,8 @@ class Several(_Many):
         if len(self.images) > MOST:
             raise ValueError(f"At most {MOST} pictures at a time, not {len(self.images)}.")
 
-    def steps(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
-        """Do what `Task.steps` says, leaving out what fails."""
+    def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
+        """Do what `Task.run` says, leaving out what fails."""
         backend = self.backend_class().cached(weights or self.model, device)
         failed, done, total = [], 0, len(self.images)
         for number, path in enumerate(self.images):
@@ -114,8 +114,8 @@ class Filmed(_Many):
         "video": Output("video", "Result, without sound", "A video, MP4 without sound, with what made it", ".mp4")
     }
 
-    def steps(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
-        """Do what `Task.steps` says."""
+    def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
+        """Do what `Task.run` says."""
         from gan_models.images.video import Film
 
         source, done = Film(self.film), 0

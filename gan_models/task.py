@@ -285,7 +285,7 @@ class Task(BaseModel):
         module, name = cls.backend.split(":")
         return getattr(import_module(module), name)
 
-    def steps(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
+    def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
         """Do what is asked; the last step carries the result.
 
         Args:

@@ -101,7 +101,7 @@ def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, An
     model = getattr(ask, "model", None)
     results = Results(ask, new_file, **own_models.record(model, cache_folder()))
     weights = str(own_models.file(model, cache_folder())) if model and own_models.is_own(model) else None
-    yield from stream(results.follow(ask.steps(weights)), results, model)
+    yield from stream(results.follow(ask.run(weights)), results, model)
 
 
 def stream(
