@@ -1,7 +1,13 @@
 """What a person sees: one file per tab. Adding a tab is one file and one name in `TABS`."""
 
 from demos import (
+    deblurring,
     dehazing,
+    super_resolution,
 )
 
-TABS = (dehazing.TAB,)
+TABS = (
+    dehazing.TAB,
+    deblurring.TAB,
+    super_resolution.TAB,
+)

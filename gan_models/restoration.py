@@ -1,5 +1,6 @@
 """What tasks share that turn a picture into a better one of it: several pictures at once, videos, a reference."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -14,6 +15,7 @@ from gan_models.metrics.measure import measure, require_size
 from gan_models.task import Field, Files, Image, Output, Task, Video
 
 MOST = 200  # pictures at a time
+INFINITE = "Infinity"  # as JSON has no number for it
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".gif")  # of videos
 
 
@@ -43,20 +45,24 @@ class Restoration(Task):
         for step in super().run(weights, device):
             if step.result is None:
                 yield step
-            else:
-                height, width = step.result.shape[:2]
-                message = f"{width} × {height} pixels{self._compared(step.result)}"
-                yield replace(step, message=step.message or message)
+                continue
+            height, width = step.result.shape[:2]
+            told, measured = self._compared(step.result)
+            yield replace(
+                step, message=step.message or f"{width} × {height} pixels{told}", notes=step.notes | measured
+            )
 
-    def _compared(self, result: np.ndarray) -> str:
+    def _compared(self, result: np.ndarray) -> tuple[str, dict[str, Any]]:
+        """Return what the status and the record say of how near the result, and the picture before, come."""
         reference = getattr(self, "reference", None)
         if reference is None:
-            return ""
+            return "", {}
         pictures = [picture for picture in (self.image, result) if picture.shape[:2] == reference.shape[:2]]
         found = [measure(picture, reference, ("psnr", "ssim")) for picture in pictures]
         psnr = " → ".join(f"{one['psnr']:.2f}".replace("inf", "∞") for one in found)
         ssim = " → ".join(f"{one['ssim']:.4f}" for one in found if "ssim" in one)
-        return f", PSNR {psnr} dB{ssim and ', SSIM '}{ssim},"
+        values = {name: INFINITE if math.isinf(value) else value for name, value in found[-1].items()}
+        return f", PSNR {psnr} dB{ssim and ', SSIM '}{ssim},", {"measured": values}
 
 
 class _Many(Task):

@@ -275,9 +275,7 @@ def inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
     if "$ref" in schema:
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         return inlined(definitions[schema["$ref"].rpartition("/")[2]] | rest, definitions)
-    dropped = (
-        {"$defs", "description"} if "properties" in schema else {"$defs"}
-    )  # those tell of Gradio's classes
+    dropped = {"$defs", "description"} if "properties" in schema else {"$defs"}  # those tell of Gradio's classes
     return {key: inlined(value, definitions) for key, value in schema.items() if key not in dropped}
 
 

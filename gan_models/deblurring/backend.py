@@ -8,23 +8,21 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.deblurring import classical
-from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
+from gan_models.deblurring import Deblur, classical
+from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
 from gan_models.images import glimpse, join_alpha, split_alpha
-from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.tensors import to_tensor
 from gan_models.images.tiling import tiled_within_memory
-from gan_models.jobs import Step, check_wanted, finish, watch_layers
+from gan_models.jobs import Step, check_wanted
+from gan_models.restoration import Filmed
 
-TASK = "deblurring"
 FORMULAS = {"wiener": classical.wiener, "richardson-lucy": classical.richardson_lucy}
 TILE, OVERLAP = 512, 48
 MULTIPLE, SMALLEST = 32, 128  # what published networks want of the sides
-LENGTHS = (1.0, 40.0)  # pixels
 REDUCTIONS = (1, 2, 3, 4)
 COARSEST = 32  # pixels of the shorter side
 SAMPLE = 768  # pixels a side, from the middle, by which the reduction is chosen
@@ -41,71 +39,49 @@ class Deblurrer(Backend):
     The compact network was trained on motions of a few pixels. Longer ones it undoes on the picture reduced, where
     they are short: what it changes there is enlarged and added. How far to reduce shows in the network itself: it
     changes most, in units of the picture's gradients, where the blur is of the size that it knows.
-
-    Args:
-        weights: A registered model of the task "deblurring".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
-    DEFAULT = "deblur-compact"
+    weights = "deblurring"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        self.model = registry.get(weights or self.DEFAULT, task=TASK)
-        self.network = None
-        if not self.model.formula:
-            loaded = checkpoints.load(self.model.name, str(self.device))
-            onnx = isinstance(loaded, Path)
-            self.network = OnnxNetwork(loaded) if onnx else loaded.to(memory_format=torch.channels_last)
+    def __init__(
+        self, network: nn.Module | Path | None, model: registry.Model, device: torch.device | str | None = None
+    ):
+        if isinstance(network, nn.Module):
+            network.to(memory_format=torch.channels_last)
+        super().__init__(OnnxNetwork(network) if isinstance(network, Path) else network, model, device)
 
-    def steps(
-        self,
-        image: np.ndarray,
-        *,
-        strength: float = 1.0,
-        reduction: int = 0,
-        length: float = 9.0,
-        angle: float = 0.0,
-    ) -> Iterator[Step]:
-        """Sharpen `image`, H×W×3 or 4, uint8; the result has the same shape.
-
-        Args:
-            image: A blurred picture; alpha is kept.
-            strength: From 0, the picture as it is, to 1, all that the model corrects.
-            reduction: How many times smaller compact networks see the picture, from 1 for what moved a few pixels to
-                4 for what moved twenty; 0 to see what fits.
-            length: Of the motion, in pixels from 1 to 40; only formulas ask for it.
-            angle: Of the motion against the horizontal, in degrees; only formulas ask for it.
+    def run(self, ask: Deblur) -> Iterator[Step]:
+        """Sharpen the picture; the result has its shape.
 
         Raises:
-            ValueError: At once: `image` is no picture, or a number is out of its range. Later: memory is too short.
+            ValueError: Memory is too short.
         """
-        require_picture(image)
-        _check(strength, reduction, length)
-        return self._steps(image, strength, reduction, self._function(length, angle))
+        colour, alpha = split_alpha(ask.image)
+        reduction = self._reduction(ask, colour)
+        small = _reduced(colour, reduction)
+        sharp = small.copy()  # what previews show of tiles to come
+        function = self._function(ask.length, ask.angle)
+        tiles = tiled_within_memory(function, small, out=sharp, device=self.device, tile=TILE, overlap=OVERLAP)
+        for index, total in tiles:
+            yield Step(index, total, preview=glimpse(sharp))
+        if reduction > 1:
+            sharp = _changed(colour, small, sharp)
+        mixed = cv2.addWeighted(sharp, ask.strength, colour, 1 - ask.strength, 0)
+        yield Step(total, total, result=join_alpha(mixed, alpha))
 
-    def film(
-        self,
-        pictures: Iterable[np.ndarray],
-        *,
-        strength: float = 1.0,
-        reduction: int = 0,
-        length: float = 9.0,
-        angle: float = 0.0,
-    ) -> Iterator[np.ndarray]:
-        """Yield each of `pictures`, H×W×3 uint8, sharpened by itself, all reduced as it fits the first one.
+    def video(self, ask: Filmed, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield each of `frames`, H×W×3 uint8, sharpened by itself, all reduced as it fits the first one."""
+        reduction = 0
+        for frame in frames:
+            one = ask.one(frame)
+            reduction = reduction or self._reduction(one, frame)
+            yield self(one.model_copy(update={"reduction": reduction}))
 
-        Arguments and errors are those of `steps`.
-        """
-        _check(strength, reduction, length)
-        for picture in pictures:
-            require_picture(picture)
-            reduction = reduction or self.fitting_reduction(picture)
-            yield finish(self._steps(picture, strength, reduction, self._function(length, angle)))
+    def _reduction(self, ask: Deblur, colour: np.ndarray) -> int:
+        """Return how many times smaller the network is to see the picture: as asked for, or as it fits."""
+        if not self.model.embedded or min(colour.shape[:2]) < COARSEST * ask.reduction:
+            return 1
+        return ask.reduction or self.fitting_reduction(colour)
 
     def fitting_reduction(self, image: np.ndarray) -> int:
         """Return how many times smaller the network should see `image`, H×W×3 uint8; 1 unless it is compact."""
@@ -130,22 +106,6 @@ class Deblurrer(Backend):
         if self.model.formula:
             return partial(_deconvolved, FORMULAS[self.model.name], classical.guessed_kernel(length, angle))
         return self._through_network
-
-    def _steps(
-        self, image: np.ndarray, strength: float, reduction: int, function: Callable[[torch.Tensor], torch.Tensor]
-    ) -> Iterator[Step]:
-        colour, alpha = split_alpha(image)
-        fits = self.model.embedded and min(image.shape[:2]) >= COARSEST * reduction
-        reduction = (reduction or self.fitting_reduction(colour)) if fits else 1
-        small = _reduced(colour, reduction)
-        sharp = small.copy()  # what previews show of tiles to come
-        tiles = tiled_within_memory(function, small, out=sharp, device=self.device, tile=TILE, overlap=OVERLAP)
-        for index, total in tiles:
-            yield Step(index, total, preview=glimpse(sharp))
-        if reduction > 1:
-            sharp = _changed(colour, small, sharp)
-        mixed = cv2.addWeighted(sharp, strength, colour, 1 - strength, 0)
-        yield Step(total, total, result=join_alpha(mixed, alpha))
 
     def _through_network(self, tile: torch.Tensor) -> torch.Tensor:
         if self.model.embedded:
@@ -200,11 +160,3 @@ def _changed(picture: np.ndarray, coarse: np.ndarray, sharp: np.ndarray) -> np.n
     change = cv2.resize(sharp.astype(np.int16) - coarse, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     change = cv2.GaussianBlur(change, (0, 0), picture.shape[0] / coarse.shape[0] / 3)  # else a lattice shows
     return np.clip(np.add(change, picture, out=change), 0, 255).astype(np.uint8)
-
-
-def _check(strength: float, reduction: int, length: float) -> None:
-    require_strength(strength)
-    if reduction not in (0, *REDUCTIONS):
-        raise ValueError(f"The reduction must be 1, 2, 3 or 4, or 0 for what fits, not {reduction}.")
-    if not LENGTHS[0] <= length <= LENGTHS[1]:
-        raise ValueError(f"The motion must be {LENGTHS[0]:g} to {LENGTHS[1]:g} pixels long, not {length:g}.")

@@ -20,7 +20,7 @@ class Dehaze(Restoration):
     reference: Image | None = Field(
         None,
         title="Measure the result",
-        description="The same without haze, of its size: the status then says PSNR and SSIM before and after.",
+        description="The same without haze, of its size: the record then says PSNR and SSIM before and after.",
     )
 
 

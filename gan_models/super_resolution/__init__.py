@@ -1,5 +1,65 @@
-"""Super-resolution: SRResNet, SRGAN and Real-ESRGAN."""
+"""Super-resolution: pictures two or four times as large."""
 
-from gan_models.super_resolution.backend import Upscaler, check_factor, check_size
+from typing import Any, ClassVar, Literal
 
-__all__ = ["Upscaler", "check_factor", "check_size"]
+from gan_models import settings
+from gan_models.checkpoints import registry
+from gan_models.restoration import Restoration
+from gan_models.task import Field, Image, Model
+
+
+class Upscale(Restoration):
+    """Enlarge a picture two or four times, with details that plain interpolation blurs."""
+
+    name: ClassVar = "super-resolution"
+    backend: ClassVar = "gan_models.super_resolution.backend:Upscaler"
+
+    image: Image = Field(title="A picture to enlarge", description="In any common format; transparency is kept.")
+    model: str = Model("sr-psnr-compact", "super-resolution")
+    factor: Literal[2, 4] = Field(
+        4, labels={2: "×2", 4: "×4"}, description="How many times as wide and as high; ×4 has 16 times the pixels."
+    )
+    reference: Image | None = Field(
+        None,
+        title="Measure the result",
+        description="What the result should be, of its size: the record then says PSNR and SSIM, over all colours.",
+    )
+
+    def size(self) -> tuple[int, int]:
+        """Return the height and the width of the result."""
+        height, width = self.image.shape[:2]
+        return height * self.factor, width * self.factor
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse, without loading anything, more than the weights can, and results past the configured limit."""
+        scale = registry.get(self.model, task=self.name).config.get("scale", 4)  # every network's default
+        if self.factor > scale:
+            raise ValueError(f"These weights enlarge {scale} times at most; choose ×{scale}.")
+        check_size(*self.image.shape[:2], self.factor)
+        super().model_post_init(context)
+
+
+def check_size(height: int, width: int, factor: int) -> None:
+    """Do nothing if a picture of this size, enlarged, has no more pixels than results may have.
+
+    Raises:
+        ValueError: It has; the sentence says which size would do.
+    """
+    limit = settings.max_result_megapixels()
+    megapixels = height * width * factor**2 / 1e6
+    if megapixels > limit:
+        rows, columns = _largest(height, width, limit * 1e6 / factor**2)
+        raise ValueError(
+            f"The result would have {round(megapixels, 1):g} megapixels; at most {limit:g} are made here. "
+            f"At ×{factor} a picture of {columns}×{rows} pixels would do."
+        )
+
+
+def _largest(height: int, width: int, pixels: float) -> tuple[int, int]:
+    """Return the largest size of about the same shape that has at most `pixels`, and at least one a side."""
+    shrink = (pixels / (height * width)) ** 0.5
+    rows, columns = (min(max(1, int(length * shrink)), int(pixels)) for length in (height, width))
+    return rows, min(columns, max(1, int(pixels / rows)))
+
+
+__all__ = ["Upscale", "check_size"]
