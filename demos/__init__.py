@@ -3,6 +3,7 @@
 from demos import (
     deblurring,
     dehazing,
+    quality_metrics,
     super_resolution,
 )
 
@@ -10,4 +11,5 @@ TABS = (
     dehazing.TAB,
     deblurring.TAB,
     super_resolution.TAB,
+    quality_metrics.TAB,
 )

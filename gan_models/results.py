@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from gan_models.images.curves import draw_curves
 from gan_models.images.provenance import make_record, write_png
@@ -90,6 +91,9 @@ class Results:
             elif output.kind == "image" and values[name] is not None:
                 made[name] = str(self._file(output))
                 write_png(made[name], values[name], generated=self.ask.generated, **self.record)
+            elif output.kind == "figure" and values[name] is not None:
+                made[name] = str(self._file(output, name))
+                Image.fromarray(values[name]).save(made[name])
             elif output.kind == "file":
                 made[name] = str(self._file(output))
                 Path(made[name]).write_bytes(values[name])
@@ -128,5 +132,5 @@ class Results:
         model = self.record.get("model")
         return "-".join(part for part in (self.ask.name, self.ask.action, model) if part)
 
-    def _file(self, output: Output) -> Path:
-        return Path(self.new_file(f"{self._stem()}{output.suffix}"))
+    def _file(self, output: Output, name: str = "") -> Path:
+        return Path(self.new_file(f"{self._stem()}{name and f'-{name}'}{output.suffix}"))

@@ -56,7 +56,7 @@ def _path(value: Any) -> Path:
 
 def _paths(value: Any) -> list[Path]:
     if not isinstance(value, list | tuple):
-        raise ValueError("A list of files is asked for.")
+        raise ValueError("Choose some files first.")
     return [_path(one) for one in value]
 
 
@@ -133,14 +133,14 @@ class Output:
 
     Attributes:
         kind: "image", a picture, H×W×3 or 4; "images", those that the steps have drawn; "archive", these as a ZIP
-            file; "video", of the steps' frames; "plot", of the steps' losses; "file", bytes; "values", what JSON
-            knows; "text".
+            file; "video", of the steps' frames; "plot", of the steps' losses; "figure", one for eyes alone; "file",
+            bytes; "values", what JSON knows; "number"; "text".
         title: What the page calls it, and the API its return value.
         description: What it is, for the API.
         suffix: Of the file.
     """
 
-    kind: Literal["image", "images", "archive", "video", "plot", "file", "values", "text"]
+    kind: Literal["image", "images", "archive", "video", "plot", "figure", "file", "values", "number", "text"]
     title: str
     description: str = ""
     suffix: str = ".png"

@@ -32,6 +32,13 @@ class Status(gr.HTML):
     skip_api = True
 
 
+class Table(gr.Dataframe):
+    """Values as a table, likewise."""
+
+    is_template = True
+    skip_api = True
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What a run shows.
@@ -180,20 +187,38 @@ def part(output: Output, columns: int = 4) -> gr.components.Component:
         return gr.Video(
             label=output.title, interactive=False, autoplay=True, loop=True, height=420, elem_classes="film"
         )
-    if output.kind == "plot":
+    if output.kind in ("plot", "figure"):
         return gr.Image(
             label=output.title,
-            show_label=False,
+            show_label=output.kind == "figure",
             type="filepath",
             interactive=False,
-            buttons=[],
-            elem_classes="curves",
+            buttons=["fullscreen"] if output.kind == "figure" else [],
+            elem_classes="figure" if output.kind == "figure" else "curves",
         )
     if output.kind == "values":
         return gr.JSON(label=output.title, elem_classes="values")
+    if output.kind == "number":
+        return gr.Number(label=output.title, interactive=False)
     if output.kind == "text":
         return gr.Textbox(label=output.title, interactive=False, buttons=["copy"])
     return gr.File(label=output.title, interactive=False, elem_classes="result-file")
+
+
+def table(
+    label: str, headers: list[str], widths: list[str] | None = None, kind: type[gr.Dataframe] = Table
+) -> gr.Dataframe:
+    """Add a table."""
+    return kind(
+        label=label,
+        headers=headers,
+        column_widths=widths,
+        interactive=False,
+        wrap=True,
+        max_height=900,
+        buttons=["copy"],
+        elem_classes="figures",
+    )
 
 
 def settings_panel() -> gr.JSON:

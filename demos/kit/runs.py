@@ -41,7 +41,7 @@ def run(
         controls: A component for each of its parameters.
         outputs: What shows the result.
         lane: Of the tasks in the same lane one runs at a time.
-        work: What does it, if `delivered` doesn't.
+        work: What does it, in place of `delivered` on a GPU.
 
     Returns:
         The event of Cancel, to which more can be added.
@@ -50,7 +50,7 @@ def run(
         start = gr.Button("Run", variant="primary", min_width=120, elem_classes="run")
         cancel = gr.Button("Cancel", min_width=120, elem_classes="cancel")
     event = start.click(
-        plain_errors(endpoint(task, outputs, work or delivered)),
+        plain_errors(endpoint(task, outputs, work or delivered_on_gpu)),
         [controls[name] for name in task.parameters()],
         list(outputs.by_name.values()),
         api_name=task.endpoint(),
@@ -94,7 +94,6 @@ def _signature(task: type[Task]) -> inspect.Signature:
     )
 
 
-@on_gpu
 def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Do what is asked, and yield what the outputs show of it, by their names; at last the result."""
     ask = task.ask(**values)
@@ -102,6 +101,9 @@ def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, An
     results = Results(ask, new_file, **own_models.record(model, cache_folder()))
     weights = str(own_models.file(model, cache_folder())) if model and own_models.is_own(model) else None
     yield from stream(results.follow(ask.run(weights)), results, model)
+
+
+delivered_on_gpu = on_gpu(delivered)
 
 
 def stream(

@@ -6,22 +6,32 @@ import re
 import secrets
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 
-from demos import components as ui
-from demos.gpu import on_gpu
+from demos.kit.controls import PRIVATE, inlined, picture
+from demos.kit.errors import plain_errors
+from demos.kit.files import new_file, view
+from demos.kit.gpu import LANE, on_gpu
+from demos.kit.messages import note
+from demos.kit.outputs import table, two_columns
 from gan_models.checkpoints import registry
 from gan_models.images import decode, flatten
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
-from gan_models.metrics.opinion import Opinion, opinions
+from gan_models.jobs import finish
+from gan_models.metrics.opinion import SCALE, Opinion, opinions
+from gan_models.super_resolution import Upscale
 
 FEWEST, MOST = 2, 6  # results of one picture
 FACTOR, SIDE = 4, 512  # by which a picture is reduced and enlarged again, and its pixels at most
 MADE_BY = ("sr-psnr-compact", "sr-gan-compact")
 WAYS = {"Rate each from 1 to 5": "rate", "Pick the better of two": "compare"}
 GONE = "Begin first: choose a picture or results, and press Begin."
+KEPT = 3600  # seconds
+HEADERS = ["Made by", "Mean", "95 % interval", "Ratings", "Preferred", "Pairs"]
 COLUMNS = ("model", "ratings", "mean", "low", "high", "comparisons", "preferred")
 Question = tuple[str | None, str | None, str]
 
@@ -65,7 +75,7 @@ def opinion_start(
     """
     pictures = _named(results) if results else _made_of(image)
     survey, names = deepcopy(survey), list(pictures)
-    survey.files = {name: ui.view(picture, ui.new_file("picture.png")) for name, picture in pictures.items()}
+    survey.files = {name: view(picture, new_file("picture.png")) for name, picture in pictures.items()}
     trials = [(name,) for name in names] if way == "rate" else list(itertools.combinations(names, 2))
     chance = secrets.SystemRandom()
     survey.trials = [tuple(chance.sample(trial, len(trial))) for trial in chance.sample(trials, len(trials))]
@@ -124,25 +134,25 @@ def opinion_table(survey: Survey) -> tuple[Survey, list[list[str]], str, str | N
     if not found:
         raise ValueError("There are no answers yet.")
     survey = replace(survey, trials=[])
-    path = ui.new_file("opinions.csv")
+    path = new_file("opinions.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        table.writerows([getattr(one, name) for name in COLUMNS] for one in found)
-    said = ui.note("The names are out. Begin again to go on; answers add up.")
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(one, name) for name in COLUMNS] for one in found)
+    said = note("The names are out. Begin again to go on; answers add up.")
     return survey, [_row(one) for one in found], str(path), None, None, said
 
 
 def _question(survey: Survey) -> Question:
     """Return what is on show, and what is asked of it."""
     if not survey.trials:
-        return None, None, ui.note("That's all. Show the table, or begin with another picture; answers add up.")
+        return None, None, note("That's all. Show the table, or begin with another picture; answers add up.")
     trial = survey.trials[0]
     number = f"{survey.total - len(survey.trials) + 1} of {survey.total}"
     files = [survey.files[name] for name in trial]
     if len(files) == 1:
-        return files[0], None, ui.note(f"Picture {number}: how good is it?")
-    return files[0], files[1], ui.note(f"Pair {number}: which is better?")
+        return files[0], None, note(f"Picture {number}: how good is it?")
+    return files[0], files[1], note(f"Pair {number}: which is better?")
 
 
 def _on_show(survey: Survey, count: int) -> tuple[str, ...]:
@@ -182,8 +192,6 @@ def _named(paths: list[str]) -> dict[str, np.ndarray]:
 
 def _made_of(image: str | None) -> dict[str, np.ndarray]:
     """Return a picture, and what is made of it when it has been reduced, by what made it."""
-    from gan_models.super_resolution import Upscaler  # brings PyTorch, so not before it is needed
-
     original = flatten(decode(image))
     top, left = (max(0, length - SIDE) // 2 for length in original.shape[:2])
     original = crop_to_multiple(original[top : top + SIDE, left : left + SIDE], FACTOR)
@@ -192,7 +200,8 @@ def _made_of(image: str | None) -> dict[str, np.ndarray]:
     small = bicubic_downscale(original, FACTOR)
     found = {"Original": original, "Bicubic": bicubic_upscale(small, FACTOR)}
     for model in MADE_BY:
-        found[registry.get(model).title] = Upscaler.cached(model)(small, factor=FACTOR)
+        ask = Upscale(image=small, model=model, factor=FACTOR)
+        found[registry.get(model).title] = finish(ask.run())
     return found
 
 
@@ -201,3 +210,83 @@ def _row(one: Opinion) -> list[str]:
     mean = "–" if one.mean is None else f"{one.mean:.2f}"
     preferred = "–" if one.preferred is None else f"{one.preferred:.0%}"
     return [one.model, mean, interval, str(one.ratings), preferred, str(one.comparisons)]
+
+
+def build_opinion() -> None:
+    """Lay out the blind comparison."""
+    sentence = "A blind comparison: judge results without knowing what made them, then see what you thought."
+    survey = gr.State(Survey(), time_to_live=KEPT)
+    with two_columns(sentence) as (inputs, outputs):
+        with inputs:
+            way = gr.Radio(list(WAYS.items()), value="rate", label="How")
+            gr.Markdown(
+                "Of a picture that you choose, reduced four times, three results are made: bicubic, faithful and "
+                "crisp. The original is among them."
+            )
+            image = picture("A picture to make results of", "super-resolution", name="opinion")
+            with gr.Accordion("Or bring results", open=False):
+                results = gr.File(
+                    label="2 to 6 results of one picture, each named after what made it",
+                    file_count="multiple",
+                    file_types=["image"],
+                    height=140,
+                    elem_classes="results-input",
+                )
+            for files in (image, results):
+                files.api_info = files.api_info_as_input = partial(inlined, files.api_info())
+            start = gr.Button("Begin", variant="primary", elem_classes="begin")
+        with outputs:
+            question = gr.HTML(
+                note("Choose a picture and begin."), label="Question", elem_classes="status question", container=False
+            )
+            with gr.Row():
+                first, second = _shown("A"), _shown("B", visible=False)
+            with gr.Row(visible=False) as rating:
+                scores = [
+                    (gr.Button(f"{score} {SCALE[score]}", size="sm", min_width=60), score) for score in sorted(SCALE)
+                ]
+            with gr.Row(visible=False) as choosing:
+                sides = [(gr.Button(f"{side.upper()} is better", min_width=120), side) for side in ("a", "b")]
+            with gr.Row():
+                tell = gr.Button("Show the table", min_width=120, elem_classes="tell")
+                forget = gr.Button("Forget all answers", min_width=120)
+            rows = table("Opinions", HEADERS, kind=gr.Dataframe)
+            file = gr.File(label="The same as a CSV file", interactive=False, height=110, elem_classes="result-file")
+    asked = [survey, first, second, question]
+    start.click(
+        plain_errors(opinion_start),
+        [survey, image, results, way],
+        asked,
+        api_name="opinion_start",
+        concurrency_id=LANE,
+        concurrency_limit=1,
+        show_progress="minimal",
+    )
+    for function, buttons in ((opinion_rate, scores), (opinion_prefer, sides)):
+        answer = gr.Number(visible=False, precision=0) if function is opinion_rate else gr.Textbox(visible=False)
+        for number, (button, value) in enumerate(buttons):
+            public = {"api_name": function.__name__, "show_progress": "hidden"} if number == 0 else PRIVATE
+            answered = f"(survey) => [survey, {value!r}]"  # what the hidden field would hold
+            button.click(plain_errors(function), [survey, answer], asked, js=answered, queue=False, **public)
+    shown = [survey, rows, file, first, second, question]
+    tell.click(plain_errors(opinion_table), survey, shown, api_name="opinion_table", queue=False)
+    forget.click(lambda: (Survey(), None, None, None, None, note("Forgotten.")), None, shown, queue=False, **PRIVATE)
+    question.change(_ways_to_answer, survey, [second, rating, choosing], queue=False, **PRIVATE)
+
+
+def _ways_to_answer(survey: Survey) -> list[dict]:
+    """Show what the open question asks for."""
+    count = len(survey.trials[0]) if survey.trials else 0
+    return [gr.update(visible=count == 2), gr.update(visible=count == 1), gr.update(visible=count == 2)]
+
+
+def _shown(label: str, visible: bool = True) -> gr.Image:
+    return gr.Image(
+        label=label,
+        type="filepath",
+        interactive=False,
+        buttons=["fullscreen"],
+        visible=visible,
+        min_width=240,
+        elem_classes="judged",
+    )

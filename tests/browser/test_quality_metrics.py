@@ -47,12 +47,12 @@ def table(browser):
 def test_an_example_is_measured_and_mapped(page):
     wait(page, "#examples-measuring .gallery-item")
     press(page, "Blurred")
-    wait(page, ".measured-input img")
+    wait(page, ".image-input img")
     wait(page, ".reference-input img")
     run(page)
     assert "240 × 192 pixels" in wait_for_status(page, "levels of 255 apart")
     until(page, lambda: ["PSNR", "26.36 dB"] in [row[:2] for row in table(page)])
-    assert len([image for image in page.find_elements(By.CSS_SELECTOR, ".map img") if image.is_displayed()]) == 2
+    assert len([image for image in page.find_elements(By.CSS_SELECTOR, ".figure img") if image.is_displayed()]) == 3
 
 
 def test_results_are_rated_without_names_and_then_named(page):

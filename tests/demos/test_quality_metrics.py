@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import Status
 from PIL import Image
 
-from demos.quality_metrics import endpoints, opinion
+from demos import quality_metrics
+from demos.kit.runs import delivered
+from demos.quality_metrics import opinion
 from gan_models.images import decode, read_provenance
 from gan_models.metrics import measure as measuring
 from gan_models.metrics import ms_ssim, psnr, sifid, ssim
+from gan_models.metrics.tasks import Measure, MeasureSets
 
 MADE_HERE = {"Original", "Bicubic", "Compact, faithful", "Compact, crisp"}
 
@@ -52,38 +56,51 @@ def test_parameters_are_those_of_the_contract(client):
 
 
 def test_two_pictures_are_measured(client, pair):
-    values, table, error, similarity, histograms, status, settings = client.predict(
-        *map(handle_file, pair), api_name="/measure"
-    )
+    values, error, similarity, histograms, record = client.predict(*map(handle_file, pair), api_name="/measure")
     pictures = [decode(path) for path in pair]
     for name, function in {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}.items():
         assert values[name] == pytest.approx(function(*pictures))
     assert set(values) == {"psnr", "ssim", "ms_ssim", "mse", "ciede2000"}
-    assert [row[0] for row in table["data"]] == ["PSNR", "SSIM", "MS-SSIM", "MSE", "CIEDE2000", "LPIPS"]
-    assert table["data"][0][1] == f"{values['psnr']:.2f} dB"
-    assert table["data"][5][1] == "–"
     assert decode(error).shape == decode(similarity).shape == pictures[0].shape
     assert decode(histograms).ndim == 3
-    assert "240 × 192 pixels" in status
-    assert settings["settings"].keys() == {"image", "reference"}
+    assert record["settings"].keys() == {"image", "reference"}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Let what the page shows be written into the test's folder."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
+
+
+def shown(task, rows, **asked):
+    """Return what the page shows of a task step by step, with the table."""
+    return list(quality_metrics._tabled(delivered, rows)(task, asked))
+
+
+def test_the_page_shows_two_pictures_measures_as_a_table(files, pair):
+    *_, last = shown(Measure, quality_metrics._pair_table, **dict(zip(("image", "reference"), pair, strict=True)))
+    assert [row[0] for row in last["table"]] == ["PSNR", "SSIM", "MS-SSIM", "MSE", "CIEDE2000", "LPIPS"]
+    assert last["table"][0][1] == f"{last['values']['psnr']:.2f} dB"
+    assert last["table"][5][1] == "–"
+    assert "240 × 192 pixels" in last["status"]
 
 
 def test_what_the_page_says_of_measures_is_said_of_each():
-    assert list(endpoints.PAIR) == list(measuring.MEASURES)
+    assert list(quality_metrics.PAIR) == list(measuring.MEASURES)
 
 
 def test_infinity_comes_through_as_a_word_that_is_read_as_a_number(client, pair):
-    values, table, *_ = client.predict(*[handle_file(pair[0])] * 2, api_name="/measure")
+    values, *_ = client.predict(*[handle_file(pair[0])] * 2, api_name="/measure")
     assert float(values["psnr"]) == np.inf
     assert (values["ssim"], values["mse"]) == (1, 0)
-    assert table["data"][0][1] == "∞ dB"
+    assert quality_metrics._pair_table(values)[0][1] == "∞ dB"
 
 
 def test_tiny_pictures_have_fewer_measures_and_no_map(client, tmp_path):
     Image.new("RGB", (3, 5), "teal").save(tmp_path / "a.png")
-    values, table, error, similarity, *_ = client.predict(*[handle_file(tmp_path / "a.png")] * 2, api_name="/measure")
+    values, error, similarity, *_ = client.predict(*[handle_file(tmp_path / "a.png")] * 2, api_name="/measure")
     assert set(values) == {"psnr", "mse", "ciede2000"}
-    assert [row[1] for row in table["data"]][1:3] == ["–", "–"]
+    assert [row[1] for row in quality_metrics._pair_table(values)][1:3] == ["–", "–"]
     assert similarity is None
     assert decode(error).shape == (5, 3, 3)
 
@@ -91,33 +108,40 @@ def test_tiny_pictures_have_fewer_measures_and_no_map(client, tmp_path):
 # --- Two sets
 
 
-def test_two_sets_are_compared_while_progress_is_told(client, tmp_path):
-    job = client.submit(
+def test_two_sets_are_compared(client, tmp_path):
+    values, record = client.predict(
         images=[archive(tmp_path / "a.zip", 70), archive(tmp_path / "b.zip", 30)],
         references=[archive(tmp_path / "c.zip", 20, level=60)],
         side=32,
         api_name="/measure_sets",
     )
-    values, table, about, status, settings = job.result()
-    assert any("The first set: 96 pictures" in str(output) for output in job.outputs())
     assert (values["images"], values["references"], values["features"]) == (100, 20, "features-compact")
     assert values["fid"] > 0
     assert values["sliced_wasserstein"] > 0
     assert values["inception_score"] >= 1
     assert values["inception_score_deviation"] >= 0
     assert "fewer than 2,048" in values["note"]
-    assert "fewer than 2,048" in about
-    assert ["Pictures", "100"] in [row[:2] for row in table["data"]]
-    assert "Compact features" in status
-    assert settings["weights"] == "features-compact"
-    assert settings["settings"] == {"side": 32}
+    assert record["weights"] == "features-compact"
+    assert record["settings"] == {"side": 32}
+
+
+def test_progress_of_two_sets_is_told_and_their_values_are_a_table(files, tmp_path):
+    sets = {}
+    for name, level in (("images", 0), ("references", 60)):
+        archive(tmp_path / f"{name}.zip", 70, level=level)
+        sets[name] = [str(tmp_path / f"{name}.zip")]
+    steps = shown(MeasureSets, quality_metrics._sets_table, **sets, side=32)
+    assert any("The first set: 64 pictures" in step["status"] for step in steps)
+    assert "70 and 70 pictures compared" in steps[-1]["status"]
+    assert "Compact features" in steps[-1]["status"]
+    assert ["Pictures", "70"] in [row[:2] for row in steps[-1]["table"]]
 
 
 def test_a_comparison_can_be_cancelled_and_the_next_one_works(client, tmp_path):
     large = [archive(tmp_path / f"{number}.zip", 200) for number in range(4)]
     job = client.submit(images=large, references=large, api_name="/measure_sets")
     for _ in range(300):
-        if "The first set" in str(job.outputs()):
+        if job.status().code == Status.ITERATING:
             break
         time.sleep(0.1)
     else:
@@ -136,7 +160,7 @@ def test_a_comparison_can_be_cancelled_and_the_next_one_works(client, tmp_path):
         (lambda path: [archive(path, 2, name="{}.txt")], "no pictures in this archive"),
         (lambda path: [path.write_bytes(b"PK\x03\x04 no more") and handle_file(path)], "not a picture|damaged"),
         (lambda path: [], "Choose the second set first"),
-        (lambda path: None, "Choose the second set first"),
+        (lambda path: None, "Choose some files first"),
     ],
 )
 def test_bad_sets_get_one_sentence(client, tmp_path, make, sentence):
@@ -151,10 +175,9 @@ def test_bad_sets_get_one_sentence(client, tmp_path, make, sentence):
 
 def test_textures_are_compared(client, app):
     paths = [app.root / folder / "sea.png" for folder in ("examples/sifid", "examples/sifid-references")]
-    distance, status, settings = client.predict(*map(handle_file, paths), api_name="/sifid")
+    distance, record = client.predict(*map(handle_file, paths), api_name="/sifid")
     assert distance == pytest.approx(sifid(*map(decode, paths), features="features-compact"), abs=1e-6)
-    assert "Compact features" in status
-    assert settings["weights"] == "features-compact"
+    assert record["weights"] == "features-compact"
 
 
 @pytest.mark.parametrize(
