@@ -160,6 +160,7 @@ def _derived(task: type[Restoration], base: type[_Many], name: str, of_what: str
     derived = pydantic.create_model(name, __base__=base, **source, **shared)
     derived.__doc__ = f"{(task.__doc__ or '').splitlines()[0].rstrip('.')}: {of_what}."
     derived.name, derived.action, derived.backend, derived.single = task.name, task.action, task.backend, task
+    derived.generated = task.generated  # the property, where it depends on what is asked
     return derived
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import gradio as gr
 
@@ -133,7 +133,7 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
     """
     returns = task.returns
     parts: dict[str, gr.components.Component] = {}
-    slider = shown = selected = None
+    slider = shown = None
     pictures = [name for name, output in returns.items() if output.kind == "image"]
     if compared:
         slider = BeforeAfter(
@@ -154,20 +154,15 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
             height=height,
             elem_classes="shown",
         )
-    early = ("images", "video")
-    for name, output in returns.items():
-        if output.kind in early:
-            parts[name] = part(output, columns)
-            if output.kind == "images":
-                selected = _selected(parts[name])
+    early = () if slider or shown else ("images", "video")
+    parts |= {name: part(output, columns) for name, output in returns.items() if output.kind in early}
     status = Status(note("Ready."), elem_classes="status", container=False)
-    for name, output in returns.items():
-        if output.kind not in early:
-            parts[name] = part(output)
+    parts |= {name: part(output, columns) for name, output in returns.items() if name not in parts}
     send_row = gr.Row(elem_classes="send-row")
     parts = {name: parts[name] for name in returns}
     parts["record"] = settings_panel()
-    return Outputs(task, parts, status, slider, shown, send_row, selected)
+    made = Outputs(task, parts, status, slider, shown, send_row)
+    return replace(made, selected=_selected(made.sent)) if isinstance(made.sent, gr.Gallery) else made
 
 
 def part(output: Output, columns: int = 4) -> gr.components.Component:

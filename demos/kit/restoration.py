@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import gradio as gr
 
-from demos.kit.controls import control, controls, picture, restore_settings, typed
+from demos.kit.controls import control, controls, picture, restore_settings
 from demos.kit.gpu import TRAINING
 from demos.kit.outputs import Ports, Tab, outputs
 from demos.kit.runs import run
@@ -51,9 +51,9 @@ def build(
             settings = controls(task, shared)
             with place:
                 along = (settings["model"], dict(suits)) if suits else None
-                image = typed(picture(parameters["image"].title, examples or task.name, along), parameters["image"])
-                others = [name for name, one in parameters.items() if one.picture and name != "image"]
-                more = dict(alone(image)) if alone else {}
+                image = picture(parameters["image"].title, examples or task.name, along, name=task.name)
+                others = [name for name, one in parameters.items() if one.picture]
+                more = controls(task, (), image=image, **(alone(image) if alone else {}))
                 more |= _folded(task, [name for name in others if name not in more])
                 start = gr.Column()
         with gr.Column(scale=6, min_width=320):
@@ -64,7 +64,7 @@ def build(
                 results = outputs(many, columns=3)
             with shown[2]:
                 film_result = outputs(film)
-    single = {"image": image, **settings, **more}
+    single = {**settings, **more}
     with start:
         run(task, single, result)
     with start_several:
