@@ -6,34 +6,25 @@ where low frequencies count more (`smoothed`), as most of what a style asks for 
 needed. It may begin at half size, where a step takes a quarter of the time and the strokes come out twice as large.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
+from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
+from gan_models.images.alpha import flatten
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.jobs import Step, watch_layers
+from gan_models.jobs import Drawn, Step
 from gan_models.nn.features import VGG
-from gan_models.style_transfer.losses import (
-    CONTENT_LAYER,
-    STYLE_LAYERS,
-    content_loss,
-    gram,
-    style_loss,
-    total_variation,
-)
+from gan_models.style_transfer import SIDES, Stylize
+from gan_models.style_transfer.losses import content_loss, gram, style_loss, total_variation
 
-STARTS = ("content", "noise", "style")
-OPTIMIZERS = ("adam", "lbfgs")
-COLOURS = ("style", "luminance", "histogram")
-MAX_STEPS, SIDES, MAX_STYLES = 2000, (64, 1536), 4
 LEARNING_RATE, BETAS = 0.03, (0.9, 0.99)  # of Adam
 HISTORY, FIRST_CHANGE = 10, 0.001  # of L-BFGS: steps that it remembers, and the mean of its first one
 SLOPE, LEVEL = 0.7, 0.02  # of frequencies; cycles per pixel below which all count alike
@@ -42,182 +33,133 @@ COARSE_SIDE = 0.5  # of the side
 # in which each loss is relative: 0.1, 1 and 2.
 CONTENT_UNIT, STYLE_UNIT, VARIATION_UNIT = 4e6, 1e6, 2e6
 REPORT_EVERY = 2
+FRAMES = 24  # of the video of the way, about
+SNAPSHOT_EVERY = 3  # frames
 
 
 class Stylizer(Backend):
-    """Puts pictures into the style of others, with the features of a registered network.
+    """Puts pictures into the style of others, with the features of a VGG."""
 
-    Args:
-        weights: A registered model of the task "features" that is a `VGG`.
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
+    weights = "features"
 
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
-    """
-
-    DEFAULT = "features-compact"
-
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        name = registry.get(weights or self.DEFAULT, task="features").name
-        self.features = checkpoints.load(name, str(self.device))
-        if not isinstance(self.features, VGG):
-            raise ValueError(f"The style can't be read off “{name}”; take a VGG or the compact features.")
-        self.features.to(memory_format=torch.channels_last)
-        for module in self.features.modules():
+    def __init__(self, network: nn.Module, model: registry.Model, device: torch.device | str | None = None):
+        if not isinstance(network, VGG):
+            raise ValueError(f"The style can't be read off “{model.name}”; take a VGG or the compact features.")
+        super().__init__(network.to(memory_format=torch.channels_last), model, device)
+        for module in network.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = True  # nobody needs what comes before it
 
-    def steps(
-        self,
-        content: np.ndarray,
-        styles: Sequence[np.ndarray],
-        *,
-        steps: int = 150,
-        content_weight: float = 2.5e-8,
-        style_weight: float = 1e-6,
-        tv_weight: float = 1e-6,
-        side: int = 384,
-        start: str = "content",
-        optimizer: str = "lbfgs",
-        colours: str = "style",
-        content_layer: str = CONTENT_LAYER,
-        style_layers: Sequence[str] = STYLE_LAYERS,
-        offsets: Sequence[float] = (0, 0, 0),
-        seed: int = 0,
-        region: np.ndarray | None = None,
-        begun: np.ndarray | None = None,
-        coarse: float = 0.6,
-    ) -> Iterator[Step]:
-        """Draw `content` in the mean style of `styles`, all H×W×3 uint8 of any sizes.
+    def run(self, ask: Stylize) -> Iterator[Step]:
+        """Draw the content in the mean style of the styles; the result is h×w×3 uint8.
 
-        Yields a `Step` every two iterations; the last one's result is the picture, h×w×3 uint8.
-
-        Args:
-            content: What is drawn.
-            styles: One to four pictures.
-            steps: Iterations, 1 to 2000.
-            content_weight: In the scale of Keras's example, as are the next two: 2.5e-4 keeps nearly all of the
-                content, 2.5e-8 lets the style win.
-            style_weight: Of the Gram matrices.
-            tv_weight: Of the differences of neighbouring pixels.
-            side: Pixels of the result's longer side, 64 to 1536.
-            start: What the picture begins as: "content", "noise" or "style" (the first one).
-            optimizer: "adam" or "lbfgs".
-            colours: "style"; "luminance", which keeps the content's colours and takes the style's strokes; or
-                "histogram", which gives the style the content's colours before.
-            content_layer: A layer of the feature network, such as "relu3_2".
-            style_layers: Layers of it.
-            offsets: What is added to red, green and blue at the end, -255 to 255.
-            seed: Of the noise.
-            region: H×W bool of the content's size: where the first style goes. The others go elsewhere; without any,
-                only the content counts there.
-            begun: H×W×3 uint8, what an earlier run came to with the same offsets: then this one goes on from there,
-                at full size, whatever `start` says.
-            coarse: Share of the steps at half size, 0 to 0.9, unless that is below 64 pixels. Without these the
-                losses end lower, and more of the content stays.
+        Yields a `Step` every two iterations. With a region the first style goes there and the second one elsewhere;
+        without a second one, only the content counts there.
 
         Raises:
-            ValueError: An option is out of range, there is no such layer, or the region is of another size, empty or
-                full.
+            ValueError: There is no such layer, or memory is too short.
         """
-        layers = (*style_layers, content_layer)
-        _check(steps, side, start, optimizer, colours, len(styles), offsets)
-        weights = {"content": content_weight, "style": style_weight, "variation": tv_weight}
-        for name, weight in weights.items():
-            if not 0 <= weight <= 1:
-                raise ValueError(f"The weight of the {name} must be from 0 to 1, not {weight:g}.")
-        unknown = [name for name in layers if name not in self.features.layers]
-        if unknown or not style_layers:
-            raise ValueError(f"Layers are named {', '.join(self.features.layers)}; at least one is of the style.")
-        if region is not None and (region.shape != content.shape[:2] or region.all() or not region.any()):
-            raise ValueError("The region must have the picture's size, and be neither empty nor all of it.")
-        if colours == "histogram":
+        layers = self._layers(ask)
+        content, styles = flatten(ask.content), [flatten(ask.style)]
+        if ask.second_style is not None:
+            styles.append(flatten(ask.second_style))
+        if ask.colours == "histogram":
             styles = [recoloured(style, content) for style in styles]
-        if not 0 <= coarse <= 0.9:
-            raise ValueError(f"The share of the steps at half size must be from 0 to 0.9, not {coarse:g}.")
-        offsets = np.array(offsets)
-        if begun is None:
-            first = first_picture(content, styles[0], start, seed)
-        else:
-            first = (begun - offsets).clip(0, 255).astype(np.uint8)
-        small = round(side * COARSE_SIDE)
-        early = round(coarse * steps) if begun is None and small >= SIDES[0] else 0
-        stages = [(small, early)] * bool(early) + [(side, steps - early)]
-        return self._steps(content, styles, first, stages, weights, optimizer, colours, layers, offsets, region)
-
-    def _steps(
-        self,
-        content: np.ndarray,
-        styles: Sequence[np.ndarray],
-        drawn: np.ndarray,
-        stages: list[tuple[int, int]],
-        weights: dict[str, float],
-        optimizer: str,
-        colours: str,
-        layers: tuple[str, ...],
-        offsets: np.ndarray,
-        region: np.ndarray | None,
-    ) -> Iterator[Step]:
-        done, total, losses, shown = 0, sum(count for _, count in stages), {}, None
-        for side, count in stages:
+        offsets = np.array([ask.red, ask.green, ask.blue])
+        drawn = first_picture(ask, content, styles[0], offsets)
+        frame_every = max(REPORT_EVERY, ask.steps // FRAMES * REPORT_EVERY)
+        large, shown, done, losses = resized(content, ask.side), None, 0, {}
+        for side, count in stages(ask):
             coarser, shown = shown, resized(content, side)
-            drawn = enlarged(drawn, coarser, shown) if coarser is not None else fitted(drawn, shown)
+            drawn = fitted(drawn, shown) if coarser is None else enlarged(drawn, coarser, shown)
             with computing(self.device, SHORT_OF_MEMORY):
-                task = Task(self, shown, [resized(style, side) for style in styles], weights, layers, region)
-                task.begin(drawn, optimizer)
+                samples = [resized(style, side) for style in styles]
+                search = Search(self.network, self.device, ask, layers, shown, samples, drawn)
             for _ in range(count):
                 with computing(self.device, SHORT_OF_MEMORY):
-                    losses = task.step()
+                    losses = search.step()
                 done += 1
                 if done % REPORT_EVERY == 0:
-                    yield Step(done, total, preview=finished(task.picture(), shown, colours, offsets), losses=losses)
-            drawn = to_image(task.picture())
-        result = finished(task.picture(), shown, colours, offsets)
-        yield Step(total, total, preview=result, losses=losses, result=result)
+                    picture = finished(search.picture(), shown, ask.colours, offsets)
+                    step = Step(done, ask.steps, preview=picture, before=content, losses=losses)
+                    if done % frame_every == 0:
+                        step = replace(step, frame=fitted(picture, large))
+                    if done % (SNAPSHOT_EVERY * frame_every) == 0:
+                        step = replace(step, drawn=Drawn(picture, f"Step {done}", record={"step": done}))
+                    yield step
+            drawn = to_image(search.picture())
+        result = finished(search.picture(), shown, ask.colours, offsets)
+        size = f"{result.shape[1]} × {result.shape[0]} pixels"
+        shown = {"preview": result, "frame": result, "before": content}
+        yield Step(done, done, **shown, losses=losses, result=result, message=size)
+
+    def _layers(self, ask: Stylize) -> tuple[str, ...]:
+        """Return the layers of the style and, last, that of the content."""
+        styles = [name.strip() for name in ask.style_layers.split(",") if name.strip()]
+        layers = (*styles, ask.content_layer)
+        if not styles or not set(layers) <= set(self.network.layers):
+            raise ValueError(f"Layers are named {', '.join(self.network.layers)}; at least one is of the style.")
+        return layers
 
 
-class Task:
-    """One size of one picture."""
+def stages(ask: Stylize) -> list[tuple[int, int]]:
+    """Return the sizes that are drawn one after the other: pixels of the longer side, and steps."""
+    small = round(ask.side * COARSE_SIDE)
+    early = round(ask.coarse * ask.steps) if ask.begun is None and small >= SIDES[0] else 0
+    return [(small, early)] * bool(early) + [(ask.side, ask.steps - early)]
+
+
+class Search:
+    """The optimisation of one picture at one size.
+
+    Args:
+        network: The features.
+        device: Where they are.
+        ask: Weights, region and optimiser.
+        layers: Those of the style and, last, that of the content.
+        content: H×W×3 uint8, what is drawn.
+        styles: How, h×w×3 uint8 each.
+        drawn: H×W×3 uint8, what to begin with.
+    """
 
     def __init__(
         self,
-        backend: Stylizer,
+        network: VGG,
+        device: torch.device,
+        ask: Stylize,
+        layers: tuple[str, ...],
         content: np.ndarray,
         styles: list[np.ndarray],
-        weights: dict[str, float],
-        layers: tuple[str, ...],
-        region: np.ndarray | None = None,
+        drawn: np.ndarray,
     ):
-        self.features, self.weights, self.layers = backend.features, weights, layers
-        self.device = backend.device
+        self.network, self.device, self.layers = network, device, layers
+        self.weights = {"content": ask.content_weight, "style": ask.style_weight, "variation": ask.tv_weight}
         with torch.no_grad():
-            self.content = self._features(to_tensor(content).to(self.device))[layers[-1]]
-            found = [self._features(to_tensor(style).to(self.device)) for style in styles]
-            if region is None:
-                self.styles = [(None, self._mean_grams(found))]
-                return
-            share = cv2.resize(region.astype(np.float32), content.shape[1::-1], interpolation=cv2.INTER_AREA)
-            inside = torch.from_numpy(share).to(self.device)[None, None]
-            self.styles = [(inside, self._mean_grams(found[:1]))]
-            if found[1:]:
-                self.styles.append((1 - inside, self._mean_grams(found[1:])))
-
-    def _mean_grams(self, found: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        return {name: sum(gram(one[name]) for one in found) / len(found) for name in self.layers[:-1]}
-
-    def begin(self, picture: np.ndarray, optimizer: str) -> None:
-        """Begin with `picture`, H×W×3 uint8."""
-        self.first = to_tensor(picture).to(self.device).contiguous()
+            self.content = self._features(to_tensor(content).to(device))[layers[-1]]
+            found = [self._features(to_tensor(style).to(device)) for style in styles]
+            self.styles = self._styles(found, ask.region, content)
+        self.first = to_tensor(drawn).to(device).contiguous()
         self.change = torch.zeros_like(self.first).requires_grad_()
         # Adam bears gradients of eight bits, L-BFGS loses its way by them.
-        self.bfloat16 = optimizer == "adam" and self.device.type == "cpu"
-        if optimizer == "adam":
+        self.bfloat16 = ask.optimizer == "adam" and device.type == "cpu"
+        if ask.optimizer == "adam":
             self.optimizer = torch.optim.Adam([self.change], LEARNING_RATE, BETAS)
         else:
             rate = FIRST_CHANGE * self.change.numel()  # times a gradient whose absolute values add up to one
             self.optimizer = torch.optim.LBFGS([self.change], rate, max_iter=1, history_size=HISTORY)
+
+    def _styles(
+        self, found: list[dict[str, torch.Tensor]], region: np.ndarray | None, content: np.ndarray
+    ) -> list[tuple[torch.Tensor | None, dict[str, torch.Tensor]]]:
+        """Return regions, 1×1×H×W in [0, 1] or None for all of the picture, each with the Gram matrices there."""
+        if region is None:
+            return [(None, self._mean_grams(found))]
+        share = cv2.resize(region.astype(np.float32), content.shape[1::-1], interpolation=cv2.INTER_AREA)
+        inside = torch.from_numpy(share).to(self.device)[None, None]
+        return [(where, self._mean_grams([one])) for where, one in zip((inside, 1 - inside), found, strict=False)]
+
+    def _mean_grams(self, found: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        return {name: sum(gram(one[name]) for one in found) / len(found) for name in self.layers[:-1]}
 
     def picture(self) -> torch.Tensor:
         """Return the picture as it is, 1×3×H×W in [0, 1]."""
@@ -253,7 +195,7 @@ class Task:
         return {name: self.weights[name] * value for name, value in losses.items()}
 
     def _features(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        return self.features(picture.contiguous(memory_format=torch.channels_last), tuple(dict.fromkeys(self.layers)))
+        return self.network(picture.contiguous(memory_format=torch.channels_last), tuple(dict.fromkeys(self.layers)))
 
 
 def smoothed(change: torch.Tensor) -> torch.Tensor:
@@ -270,11 +212,15 @@ def smoothed(change: torch.Tensor) -> torch.Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(change) / (4 * frequency) ** SLOPE, s=(height, width))
 
 
-def first_picture(content: np.ndarray, style: np.ndarray, start: str, seed: int) -> np.ndarray:
-    """Return the first picture, of the content's size."""
-    if start == "noise":
-        return np.random.default_rng(seed).integers(0, 256, content.shape, np.uint8)
-    return content if start == "content" else cv2.resize(style, content.shape[1::-1], interpolation=cv2.INTER_AREA)
+def first_picture(ask: Stylize, content: np.ndarray, style: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the first picture, h×w×3 uint8: what was begun, or one of the content's size."""
+    if ask.begun is not None:
+        return (flatten(ask.begun) - offsets).clip(0, 255).astype(np.uint8)
+    if ask.start == "noise":
+        return np.random.default_rng(ask.seed).integers(0, 256, content.shape, np.uint8)
+    return (
+        content if ask.start == "content" else cv2.resize(style, content.shape[1::-1], interpolation=cv2.INTER_AREA)
+    )
 
 
 def fitted(picture: np.ndarray, content: np.ndarray) -> np.ndarray:
@@ -314,23 +260,3 @@ def finished(picture: torch.Tensor, content: np.ndarray, colours: str, offsets: 
         own[:, :, 0] = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)[:, :, 0]
         image = cv2.cvtColor(own, cv2.COLOR_YCrCb2RGB)
     return np.rint((image + offsets).clip(0, 255)).astype(np.uint8) if offsets.any() else image
-
-
-def _check(
-    steps: int, side: int, start: str, optimizer: str, colours: str, count: int, offsets: Sequence[float]
-) -> None:
-    if not 1 <= count <= MAX_STYLES:
-        raise ValueError(f"Choose one to {MAX_STYLES} styles.")
-    if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {steps}.")
-    if not SIDES[0] <= side <= SIDES[1]:
-        raise ValueError(f"The longer side must be {SIDES[0]} to {SIDES[1]} pixels, not {side:g}.")
-    for value, known, name in (
-        (start, STARTS, "start"),
-        (optimizer, OPTIMIZERS, "optimiser"),
-        (colours, COLOURS, "colours"),
-    ):
-        if value not in known:
-            raise ValueError(f"The {name} must be one of {', '.join(known)}, not “{value}”.")
-    if len(offsets) != 3 or not all(abs(offset) <= 255 for offset in offsets):
-        raise ValueError("Offsets are three numbers from -255 to 255, for red, green and blue.")

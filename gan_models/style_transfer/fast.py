@@ -1,7 +1,7 @@
 """Fast style transfer: a network trained for one style, on pictures of any size."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -9,68 +9,41 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
+from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
 from gan_models.images.alpha import join_alpha, split_alpha
-from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.glimpse import glimpse
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.images.tiling import tiled_within_memory
-from gan_models.jobs import Step, finish, watch_layers
+from gan_models.jobs import Step
+from gan_models.style_transfer import FastStylize
 from gan_models.style_transfer.network import TransformerNet
-
-TASK = "fast-style"
-WHOLE = 2_000_000  # pixels of the largest picture that goes through at once
-TILE, OVERLAP = 768, 96
 
 
 class FastStyle(Backend):
     """Redraws pictures in a style (Johnson et al. 2016).
 
-    Args:
-        weights: A registered model of the task "fast-style".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+    Pictures of more than two megapixels go through in tiles. Their instance norms take means and variances from the
+    picture at two megapixels, so that tiles fit together; the result is near to that of the whole at once, not the
+    same.
     """
 
-    DEFAULT = "style-starry-night"
+    weights = "fast-style"
+    whole = 2_000_000  # pixels of the largest picture that goes through at once
+    tile, overlap = 768, 96  # pixels
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        name = registry.get(weights or self.DEFAULT, task=TASK).name
-        self.network = checkpoints.load(name, str(self.device)).to(memory_format=torch.channels_last)
+    def __init__(self, network: nn.Module, model: registry.Model, device: torch.device | str | None = None):
+        super().__init__(network.to(memory_format=torch.channels_last), model, device)
 
-    def steps(self, image: np.ndarray, *, strength: float = 1.0) -> Iterator[Step]:
-        """Redraw `image`, H×W×3 or 4, uint8; the result has the same shape.
-
-        Pictures of more than two megapixels go through in tiles. Their instance norms take means and variances from
-        the picture at two megapixels, so that tiles fit together; the result is near to that of the whole at once,
-        not the same.
-
-        Args:
-            image: A picture; alpha is kept.
-            strength: From 0, the picture as it is, to 1, the style alone.
+    def run(self, ask: FastStylize) -> Iterator[Step]:
+        """Redraw the picture; the result has its shape, and its alpha.
 
         Raises:
-            ValueError: At once: `image` is no picture, or the strength is out of range. Later: memory is too short.
+            ValueError: Memory is too short.
         """
-        require_picture(image)
-        require_strength(strength)
-        return self._steps(image, strength)
-
-    def film(self, pictures: Iterable[np.ndarray], *, strength: float = 1.0) -> Iterator[np.ndarray]:
-        """Yield each of `pictures`, H×W×3 uint8, redrawn by itself; errors are those of `steps`."""
-        for picture in pictures:
-            yield finish(self.steps(picture, strength=strength))
-
-    def _steps(self, image: np.ndarray, strength: float) -> Iterator[Step]:
-        colour, alpha = split_alpha(image)
-        if colour.shape[0] * colour.shape[1] <= WHOLE:
+        colour, alpha = split_alpha(ask.image)
+        if colour.shape[0] * colour.shape[1] <= self.whole:
             with torch.inference_mode(), computing(self.device, SHORT_OF_MEMORY):
                 drawn = to_image(self._through(self.network, to_tensor(colour).to(self.device)))
         else:
@@ -81,13 +54,13 @@ class FastStyle(Backend):
                 colour,
                 out=drawn,
                 device=self.device,
-                tile=TILE,
-                overlap=OVERLAP,
+                tile=self.tile,
+                overlap=self.overlap,
             )
             for index, total in tiles:
                 yield Step(index, total, preview=glimpse(drawn))
-        mixed = cv2.addWeighted(drawn, strength, colour, 1 - strength, 0)
-        yield Step(1, 1, preview=glimpse(mixed), result=join_alpha(mixed, alpha))
+        mixed = cv2.addWeighted(drawn, ask.strength, colour, 1 - ask.strength, 0)
+        yield Step(1, 1, result=join_alpha(mixed, alpha))
 
     def _through(self, network: nn.Module, picture: torch.Tensor) -> torch.Tensor:
         height, width = picture.shape[2:]
@@ -99,7 +72,7 @@ class FastStyle(Backend):
 
     def _frozen(self, picture: np.ndarray) -> nn.Module:
         """Return a network whose norms keep the statistics of `picture`, seen at two megapixels."""
-        share = (WHOLE / (picture.shape[0] * picture.shape[1])) ** 0.5
+        share = (self.whole / (picture.shape[0] * picture.shape[1])) ** 0.5
         size = [max(1, round(side * share)) for side in picture.shape[1::-1]]
         small = to_tensor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).to(self.device)
         network = copy.deepcopy(self.network)

@@ -6,10 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_models.nn.features.network import VGG
-
-# Of `features-compact`; VGG has the same names and more layers.
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-CONTENT_LAYER = "relu3_2"
+from gan_models.style_transfer import STYLE_LAYERS
 
 
 def gram(x: torch.Tensor, region: torch.Tensor | None = None) -> torch.Tensor:

@@ -13,14 +13,8 @@ from gan_models.device import mixed_precision, pick_device
 from gan_models.images import decode, flatten
 from gan_models.images.tensors import to_tensor
 from gan_models.jobs import Step
-from gan_models.style_transfer.losses import (
-    CONTENT_LAYER,
-    STYLE_LAYERS,
-    content_loss,
-    grams,
-    style_loss,
-    total_variation,
-)
+from gan_models.style_transfer import CONTENT_LAYER, STYLE_LAYERS
+from gan_models.style_transfer.losses import content_loss, grams, style_loss, total_variation
 from gan_models.style_transfer.network import LEVELS, TransformerNet
 from gan_models.training import checkpoint
 from gan_models.training.datasets import load_squares

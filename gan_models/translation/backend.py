@@ -1,6 +1,6 @@
 """The translation backend: pix2pix and CycleGAN on one picture or a film, of any size."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -9,20 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, computing, mixed_precision, out_of_memory_as, pick_device
-from gan_models.images.alpha import bright, flatten, join_alpha, split_alpha
+from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, computing, mixed_precision, out_of_memory_as
+from gan_models.images.alpha import flatten, join_alpha, split_alpha
 from gan_models.images.blend import coloured, filled
-from gan_models.images.checks import require_picture
 from gan_models.images.facades import nearest_labels
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.jobs import Step, finish, watch_layers
-from gan_models.translation import inputs
+from gan_models.jobs import Step
+from gan_models.translation import Translate, inputs
 
-TASK = "translation"
-SIDES = (64, 1024)  # pixels of the shorter side that a network sees
 LONGEST, MOST = 4096, 2_000_000  # pixels of the longer side, and in all
 SMALLEST = 16  # pixels of a side that every network can reduce and mirror
 
@@ -34,62 +30,32 @@ class Translator(Backend):
     with a hole, or any picture. The network sees it with the shorter side as long as it was trained at, and what it
     draws is enlarged to the picture's own size; of a grey picture only the colours are its work, of one with a hole
     only what fills it.
-
-    Args:
-        weights: A registered model of the task "translation".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
-    DEFAULT = "translate-facades-compact"
+    weights = "translation"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        self.model = registry.get(weights or self.DEFAULT, task=TASK)
-        self.network = checkpoints.load(self.model.name, str(self.device)).to(memory_format=torch.channels_last)
-        self.multiple = getattr(self.network, "multiple", 4)
+    def __init__(self, network: nn.Module, model: registry.Model, device: torch.device | str | None = None):
+        super().__init__(network.to(memory_format=torch.channels_last), model, device)
+        self.multiple = getattr(network, "multiple", 4)
 
-    def steps(
-        self,
-        image: np.ndarray,
-        *,
-        mask: np.ndarray | None = None,
-        from_photo: bool = False,
-        side: int = 0,
-        seed: int = 0,
-    ) -> Iterator[Step]:
-        """Translate `image`, H×W×3 or 4, uint8; the result has its size, and its alpha unless that told what to do.
+    def run(self, ask: Translate) -> Iterator[Step]:
+        """Translate the picture; the result has its size, and its alpha unless that told what to do.
 
-        Args:
-            image: What the model starts from. Labels and drawings are on white paper where they are transparent.
-            mask: H×W×3 or 4, uint8, white where a picture with a hole has it; without one the hole is where `image`
-                is transparent. Other models take none.
-            from_photo: Whether a model of line drawings gets a photo, whose edges are to be found first.
-            side: Pixels of the shorter side that the network sees, 64 to 1024; 0 for what it was trained at.
-            seed: Of the dropout, which pix2pix has in place of a noise vector (section 3.2 there).
+        Labels and drawings are on white paper where they are transparent. The seed is that of the dropout, which
+        pix2pix has in place of a noise vector (section 3.2 there).
 
         Raises:
-            ValueError: At once: `image` or `mask` is no picture, they differ in size, there is no hole or nothing
-                but hole, the model takes no mask, or `side` is out of its range. Later: memory is too short.
+            ValueError: There is no hole or nothing but hole, or the model takes no mask; memory is too short.
         """
-        require_picture(image)
-        if side and not SIDES[0] <= side <= SIDES[1]:
-            raise ValueError(f"The side must be {SIDES[0]} to {SIDES[1]} pixels, or 0 for the usual, not {side}.")
-        hole = self._hole(image, mask)
-        opaque = self.model.from_drawing or (hole is not None and mask is None)
-        colour, alpha = (flatten(image), None) if opaque else split_alpha(image)
-        return self._steps(colour, alpha, hole, from_photo, side or self.model.side, seed)
-
-    def film(self, pictures: Iterable[np.ndarray], **options: bool | int) -> Iterator[np.ndarray]:
-        """Yield each of `pictures`, H×W×3 uint8, translated by itself, all with the same dropout.
-
-        Arguments and errors are those of `steps`.
-        """
-        for picture in pictures:
-            yield finish(self.steps(picture, **options))
+        hole = self._hole(ask.image, ask.mask)
+        opaque = self.model.from_drawing or (hole is not None and ask.mask is None)
+        colour, alpha = (flatten(ask.image), None) if opaque else split_alpha(ask.image)
+        yield Step(0, 1)
+        seen = self._prepared(colour, hole, ask.from_photo, ask.side or self.model.side)
+        made = self._through_network(seen, ask.seed)
+        with out_of_memory_as(OutOfMemory(SHORT_OF_MEMORY)):
+            result = join_alpha(self._finished(colour, hole, made), alpha)
+        yield Step(1, 1, result=result)
 
     def _hole(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
         """Return where `image` has its hole, H×W bool, or None if the model fills none."""
@@ -100,29 +66,12 @@ class Translator(Backend):
         if mask is None:
             if image.shape[2] == 3 or (image[:, :, 3] > 127).all():
                 raise ValueError("There is no hole to fill: draw one, or send a picture that is transparent there.")
-            return _not_all(image[:, :, 3] <= 127)
-        require_picture(mask)
-        if mask.shape[:2] != image.shape[:2]:
-            (height, width), (rows, columns) = image.shape[:2], mask.shape[:2]
-            raise ValueError(f"The mask must have the picture's {width}×{height} pixels, not {columns}×{rows}.")
-        if not bright(mask).any():
+            mask = image[:, :, 3] <= 127
+        if not mask.any():
             raise ValueError("The mask is black: nothing is to be filled.")
-        return _not_all(bright(mask))
-
-    def _steps(
-        self,
-        colour: np.ndarray,
-        alpha: np.ndarray | None,
-        hole: np.ndarray | None,
-        from_photo: bool,
-        side: int,
-        seed: int,
-    ) -> Iterator[Step]:
-        yield Step(0, 1)
-        made = self._through_network(self._prepared(colour, hole, from_photo, side), seed)
-        with out_of_memory_as(OutOfMemory(SHORT_OF_MEMORY)):
-            result = join_alpha(self._finished(colour, hole, made), alpha)
-        yield Step(1, 1, result=result)
+        if mask.all():
+            raise ValueError("The hole is the whole picture: leave something of it to go by.")
+        return mask
 
     def _prepared(self, colour: np.ndarray, hole: np.ndarray | None, from_photo: bool, side: int) -> np.ndarray:
         """Return what the network sees of `colour`, H×W×3: h×w×3, or 4 with a hole."""
@@ -162,12 +111,6 @@ class Translator(Backend):
             x = F.pad(2 * to_tensor(picture).to(self.device) - 1, (0, right, 0, below), mode="replicate")
             made = self.network(x.contiguous(memory_format=torch.channels_last))[:, :, :height, :width]
         return to_image((made.float() + 1) / 2)
-
-
-def _not_all(hole: np.ndarray) -> np.ndarray:
-    if hole.all():
-        raise ValueError("The hole is the whole picture: leave something of it to go by.")
-    return hole
 
 
 def reduced_size(height: int, width: int, side: int) -> tuple[int, int]:

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from gan_models import checkpoints
 from gan_models.checkpoints import registry
 from gan_models.images.facades import FACADE_LABELS
 from gan_models.nn.layers import ResnetGenerator
-from gan_models.translation import Translator, inputs
-from gan_models.translation.backend import dropping, reduced_size
+from gan_models.restoration import filmed, several
+from gan_models.translation import Translate, inputs
+from gan_models.translation.backend import Translator, dropping, reduced_size
 
 
 class Recorder(nn.Module):
@@ -27,17 +27,13 @@ class Recorder(nn.Module):
         return self.function(x)
 
 
-@pytest.fixture
-def translator(monkeypatch):
-    """Return a function that makes a translator of a kind of model, around a network."""
+def translator(network, takes=None, side=64):
+    """Return the backend of a kind of model, around a network."""
+    return Translator(network, replace(registry.get("horse-to-zebra"), takes=takes, side=side), "cpu")
 
-    def make(network, takes=None, side=64):
-        model = replace(registry.get("horse-to-zebra"), takes=takes, side=side)
-        monkeypatch.setattr(registry, "get", lambda name, task=None: model)
-        monkeypatch.setattr(checkpoints, "load", lambda name, device: network)
-        return Translator("x", "cpu")
 
-    return make
+def asked(image, **options):
+    return Translate.ask(image=image, **options)
 
 
 @pytest.fixture
@@ -46,18 +42,23 @@ def photo():
     return np.kron(rng.integers(0, 255, (9, 12, 3)), np.ones((16, 16, 1))).astype(np.uint8)
 
 
-def test_the_network_sees_its_side_and_the_result_has_the_pictures_own(translator, photo):
+def test_the_network_sees_its_side_and_the_result_has_the_pictures_own(photo):
     network = Recorder(lambda x: -x)
-    result = translator(network)(photo)
+    result = translator(network)(asked(photo))
     assert network.seen.shape == (1, 3, 64, 88)  # 85.3 pixels, padded
     assert result.shape == photo.shape
     assert np.abs((255 - result).astype(int) - photo)[8:-8:16, 8:-8:16].mean() < 6
 
 
-@pytest.mark.parametrize("side", [63, 1025, -1])
-def test_impossible_sides_are_refused(translator, photo, side):
-    with pytest.raises(ValueError, match="must be 64 to 1024 pixels"):
-        translator(Recorder()).steps(photo, side=side)
+@pytest.mark.parametrize(
+    ("side", "sentence"), [(63, "be 64 to 1024, or 0 for the usual"), (1025, "at most 1024"), (-1, "at least 0")]
+)
+def test_impossible_sides_are_refused(photo, side, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        asked(photo, side=side)
+    with pytest.raises(ValueError, match=sentence):
+        filmed(Translate).ask(film="a.mp4", side=side)
+    assert asked(photo, side=64).side == 64
 
 
 @pytest.mark.parametrize(("size", "seen"), [((100, 100), (64, 64)), ((1, 9000), (4096, 1)), ((30, 60), (128, 64))])
@@ -67,52 +68,51 @@ def test_sizes_are_bounded(size, seen):
     assert width == height == 1024
 
 
-def test_labels_are_made_exact_and_drawings_black_and_white(translator):
+def test_labels_are_made_exact_and_drawings_black_and_white():
     window = np.full((64, 64, 3), FACADE_LABELS["window"], np.uint8)
     network = Recorder()
-    translator(network, "labels")(np.clip(window.astype(int) + 9, 0, 255).astype(np.uint8))
+    translator(network, "labels")(asked(np.clip(window.astype(int) + 9, 0, 255).astype(np.uint8)))
     expected = torch.tensor(FACADE_LABELS["window"]) / 127.5 - 1
     assert torch.allclose(network.seen, expected.view(1, 3, 1, 1).expand_as(network.seen), atol=0.01)
     drawing = np.full((64, 64, 4), 255, np.uint8)
     drawing[10:12] = (30, 60, 90, 255)
     drawing[40:] = (0, 0, 0, 0)  # transparent is paper
-    translator(network, "edges")(drawing)
+    translator(network, "edges")(asked(drawing))
     assert (network.seen[0, :, 10:12] == -1).all()
     assert (network.seen[0, :, 13:] == 1).all()
 
 
-def test_a_photo_is_drawn_first_if_it_is_said_to_be_one(translator, photo):
+def test_a_photo_is_drawn_first_if_it_is_said_to_be_one(photo):
     network = Recorder()
-    translator(network, "edges", side=144)(photo, from_photo=True)
+    translator(network, "edges", side=144)(asked(photo, from_photo=True))
     assert torch.equal(network.seen > 0, torch.from_numpy(inputs.line_drawing(photo)).permute(2, 0, 1)[None] > 0)
 
 
-def test_of_a_grey_picture_only_the_colours_are_made(translator, photo):
+def test_of_a_grey_picture_only_the_colours_are_made(photo):
     grey = inputs.grey(photo)
     red = torch.tensor([0.6, -0.6, -0.6]).view(1, 3, 1, 1)
-    result = translator(Recorder(lambda x: (x * 0 + red)[:, :3]), "grey")(grey)
+    result = translator(Recorder(lambda x: (x * 0 + red)[:, :3]), "grey")(asked(grey))
     assert (result[:, :, 0] >= result[:, :, 1]).all()
     middle = (grey[:, :, 0] > 60) & (grey[:, :, 0] < 130)
     assert np.abs(inputs.grey(result).astype(int) - grey)[middle].max() <= 2
 
 
-def test_only_the_hole_is_filled(translator, photo):
+def test_only_the_hole_is_filled(photo):
     network = Recorder(lambda x: torch.ones_like(x[:, :3]))
     mask = np.zeros((*photo.shape[:2], 3), np.uint8)
     mask[40:90, 50:120] = 255
-    result = translator(network, "masked")(photo, mask=mask)
+    result = translator(network, "masked")(asked(photo, mask=mask))
     assert (network.seen[0, 3] > 0).float().mean() == pytest.approx((mask > 0).mean(), rel=0.15)
     assert (result[mask[:, :, 0] == 0] == photo[mask[:, :, 0] == 0]).all()
     assert (result[55:75, 70:100] == 255).all()
-    clear = translator(network, "masked")(np.dstack([photo, 255 - mask[:, :, 0]]))
+    clear = translator(network, "masked")(asked(np.dstack([photo, 255 - mask[:, :, 0]])))
     assert (clear == result).mean() > 0.98  # but near the seam, which what is hidden shines through
     assert clear.shape == photo.shape
     faint = np.dstack([photo, np.full(photo.shape[:2], 200, np.uint8)])
-    assert (translator(network, "masked")(faint, mask=mask)[:, :, 3] == 200).all()
+    assert (translator(network, "masked")(asked(faint, mask=mask))[:, :, 3] == 200).all()
 
 
-def test_holes_that_are_none_are_refused(translator, photo):
-    filler = translator(Recorder(), "masked")
+def test_holes_that_are_none_are_refused(photo):
     for options, sentence in (
         ({}, "no hole"),
         ({"mask": np.zeros_like(photo)}, "black"),
@@ -121,28 +121,30 @@ def test_holes_that_are_none_are_refused(translator, photo):
         ({"mask": np.zeros((4, 5))}, "A picture is"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            filler.steps(photo, **options)
+            translator(Recorder(), "masked")(asked(photo, **options))
+    with pytest.raises(ValueError, match="whole picture"):
+        translator(Recorder(), "masked")(asked(np.dstack([photo, 0 * photo[:, :, 0]])))
     with pytest.raises(ValueError, match="takes no mask"):
-        translator(Recorder(), "grey").steps(photo, mask=photo)
+        translator(Recorder(), "grey")(asked(photo, mask=photo))
 
 
-def test_the_narrowest_pictures_go_through_a_real_network(translator):
+def test_the_narrowest_pictures_go_through_a_real_network():
     torch.manual_seed(0)
     backend = translator(ResnetGenerator(ngf=2, n_blocks=1).eval())
     for shape in ((1, 2000, 3), (4, 5000, 3), (1, 1, 3)):
-        assert backend(np.zeros(shape, np.uint8)).shape == shape
+        assert backend(asked(np.zeros(shape, np.uint8))).shape == shape
 
 
-def test_alpha_is_kept_where_it_is_no_hole(translator, photo):
+def test_alpha_is_kept_where_it_is_no_hole(photo):
     clear = np.dstack([photo, np.full(photo.shape[:2], 90, np.uint8)])
-    assert (translator(Recorder())(clear)[:, :, 3] == 90).all()
+    assert (translator(Recorder())(asked(clear))[:, :, 3] == 90).all()
 
 
-def test_dropout_goes_on_and_depends_on_the_seed_alone(translator, photo):
+def test_dropout_goes_on_and_depends_on_the_seed_alone(photo):
     network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5), nn.Tanh()).eval()
     backend = translator(network)
     state = torch.get_rng_state()
-    first, again, other = (backend(photo, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (backend(asked(photo, seed=seed)) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
     assert torch.equal(torch.get_rng_state(), state)
@@ -154,12 +156,20 @@ def test_dropout_goes_on_and_depends_on_the_seed_alone(translator, photo):
     assert torch.equal(network[1](x), x)
 
 
-def test_a_film_is_translated_picture_by_picture(translator, photo):
-    frames = list(translator(Recorder(lambda x: -x)).film([photo, 255 - photo]))
+def test_a_film_is_translated_picture_by_picture(photo):
+    ask = filmed(Translate).ask(film="a.mp4")
+    frames = list(translator(Recorder(lambda x: -x)).video(ask, [photo, 255 - photo]))
     assert [frame.shape for frame in frames] == [photo.shape] * 2
     assert np.abs(frames[0].astype(int) - (255 - frames[1].astype(int))).mean() < 3
 
 
 def test_only_weights_of_the_task_are_taken():
     with pytest.raises(ValueError, match="for super-resolution, not for translation"):
-        Translator("sr-psnr-compact")
+        Translator.load("sr-psnr-compact")
+
+
+def test_what_is_drawn_by_hand_becomes_a_generated_picture(photo):
+    for model, generated in (("translate-edges-compact", True), ("translate-grey-compact", False)):
+        assert asked(photo, model=model).generated is generated
+        assert filmed(Translate).ask(film="a.mp4", model=model).generated is generated
+        assert several(Translate).ask(images=["a.png"], model=model).generated is generated
