@@ -22,8 +22,7 @@ from gan_models.images.checks import require_picture
 from gan_models.images.decode import decode
 from gan_models.images.provenance import fingerprint
 from gan_models.jobs import Step
-
-MAX_SEED = 2**32 - 1
+from gan_models.seeds import MAX_SEED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 from gan_models.checkpoints import registry
 from gan_models.images.video import read_video_provenance
 from gan_models.jobs import finish
-from gan_models.stylegan2.backend import FaceGenerator, lerp, load_styles, parse_seeds, save_styles, slerp
+from gan_models.stylegan2.backend import FaceGenerator, lerp, load_styles, save_styles, slerp
 from tests.tiny_models import embed
 
 LAYERS, WIDTH = 6, 8
@@ -222,47 +222,3 @@ def test_lines_and_circles():
     np.testing.assert_allclose(lerp(a, b, 0.25), [0.75, 0.25, 0])
     np.testing.assert_array_equal(slerp(a, b, 0), a)
     np.testing.assert_allclose(slerp(a, 2 * a, 0.5), 1.5 * a)
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "expected"),
-    [
-        ("7", 3, [7, 8, 9]),
-        (7, 1, [7]),
-        ("4294967295", 2, [4294967295, 0]),
-        (" 1, 5,9 ", 3, [1, 5, 9]),
-        ("1 5;9", 1, [1, 5, 9]),
-        ("3, 10-12", 1, [3, 10, 11, 12]),
-    ],
-)
-def test_seeds(text, count, expected):
-    assert parse_seeds(text, count) == expected
-
-
-@pytest.mark.parametrize("text", ["", "random", " Random "])
-def test_random_seeds_differ(text):
-    seeds = parse_seeds(text, 8)
-    assert len(set(seeds)) == 8
-    assert seeds != parse_seeds(text, 8)
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "sentence"),
-    [
-        ("seven", 1, "“seven” is no seed"),
-        ("-3", 1, "is no seed"),
-        ("1.5", 1, "is no seed"),
-        ("4294967296", 1, "from 0 to 4294967295"),
-        ("1-99999", 1, "At most 16"),
-        ("9-3", 1, "from the smaller number"),
-        (", ".join(map(str, range(17))), 1, "1 to 16 seeds, not more"),
-        ("1", 0, "count must be from 1 to 16, not 0"),
-        ("1", 17, "not 17"),
-        ("1", 2.5, "whole number, not 2.5"),
-        ("1", float("nan"), "whole number"),
-        ("1", None, "whole number"),
-    ],
-)
-def test_seeds_that_are_refused(text, count, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        parse_seeds(text, count)
