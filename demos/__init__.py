@@ -5,11 +5,13 @@ from demos import (
     dehazing,
     quality_metrics,
     super_resolution,
+    training_lab,
 )
 
 TABS = (
     dehazing.TAB,
     deblurring.TAB,
     super_resolution.TAB,
+    training_lab.TAB,
     quality_metrics.TAB,
 )

@@ -52,12 +52,12 @@ class Results:
                 for name, value in step.losses.items():
                     self.losses.setdefault(name, []).append(value)
                 if step.frame is not None:
-                    fps = step.fps or self.ask.fps
+                    fps = step.fps or getattr(self.ask, "fps", self.ask.frame_rate)
                     writers = writers or [stack.enter_context(self._video(path, fps)) for path in videos.values()]
                     for writer in writers:
                         writer.write(step.frame)
                 if step.drawn is not None:
-                    self._draw(step.drawn)
+                    self.draw(step.drawn)
                 if step.result is not None:
                     break
                 yield step
@@ -87,7 +87,7 @@ class Results:
             elif output.kind == "video":
                 made[name] = str(videos[name])
             elif output.kind == "plot":
-                made[name] = str(self.plot(self._file(output)))
+                made[name] = str(self.plot(self._file(output, name)))
             elif output.kind == "image" and values[name] is not None:
                 made[name] = str(self._file(output))
                 write_png(made[name], values[name], generated=self.ask.generated, **self.record)
@@ -108,7 +108,8 @@ class Results:
         result = next(iter(step.result.values()), None) if isinstance(step.result, dict) else step.result
         return result if isinstance(result, np.ndarray) else None
 
-    def _draw(self, drawn: Drawn) -> None:
+    def draw(self, drawn: Drawn) -> None:
+        """Write one of several pictures."""
         number = drawn.record.get("seed", len(self.images) + 1)
         path = str(self.new_file(f"{drawn.name or f'{self._stem()}-{number}'}.png"))
         generated = self.ask.generated if drawn.generated is None else drawn.generated
@@ -129,7 +130,7 @@ class Results:
         return open_video(path, fps=fps, generated=self.ask.generated, **record)
 
     def _stem(self) -> str:
-        model = self.record.get("model")
+        model = self.record.get("model") or ("own" if self.record.get("sha256") else None)
         return "-".join(part for part in (self.ask.name, self.ask.action, model) if part)
 
     def _file(self, output: Output, name: str = "") -> Path:

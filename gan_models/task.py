@@ -220,7 +220,7 @@ class Task(BaseModel):
         backend: "module:Class" of the backend that does it.
         returns: The parts of the result by name, the result itself first.
         generated: Whether a model draws all of the result, rather than altering a picture.
-        fps: Pictures a second of a video, where that can't be asked for.
+        frame_rate: Pictures a second of a video, where `fps` can't be asked for.
     """
 
     model_config = ConfigDict(
@@ -232,7 +232,7 @@ class Task(BaseModel):
     backend: ClassVar[str]
     returns: ClassVar[dict[str, Output]]
     generated: ClassVar[bool] = False
-    fps: ClassVar[float] = 8
+    frame_rate: ClassVar[float] = 8
 
     @classmethod
     def ask(cls, **values: Any) -> Self:

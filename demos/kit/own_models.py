@@ -110,4 +110,4 @@ def record(name: str | None, root: str) -> dict[str, Any]:
         return {}
     if not is_own(name):
         return {"model": name}
-    return {"sha256": hub.file_hash(file(name, root))}
+    return {"model": None, "sha256": hub.file_hash(file(name, root))}

@@ -100,26 +100,25 @@ def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, An
     model = getattr(ask, "model", None)
     results = Results(ask, new_file, **own_models.record(model, cache_folder()))
     weights = str(own_models.file(model, cache_folder())) if model and own_models.is_own(model) else None
-    yield from stream(results.follow(ask.run(weights)), results, model)
+    yield from stream(results.follow(ask.run(weights)), Previews(results), model)
 
 
 delivered_on_gpu = on_gpu(delivered)
 
 
 def stream(
-    work: Iterator[Step], results: Results, model: str | None, every: float = PREVIEW_SECONDS
+    work: Iterator[Step], previews: "Previews", model: str | None, every: float = PREVIEW_SECONDS
 ) -> Iterator[dict[str, Any]]:
     """Yield what the outputs show while `work` goes on, by their names, and at last what it made.
 
     Args:
         work: What `Results.follow` yields.
-        results: Those results.
+        previews: What is shown of a step.
         model: The weights' name; None where the run makes its own.
         every: Seconds from one preview to the next, at least.
     """
     title = own_models.title(model) if model else ""
     require_ready(model)
-    previews = Previews(results)
     started, shown, clock, latest = time.monotonic(), 0.0, Clock(), None
     beginning = progress_bar(0, 0, f"Loading {title}" if model else "Beginning")
     yield previews.cleared() | {"status": beginning}

@@ -27,7 +27,7 @@ class Stylize(Task):
 
     name: ClassVar = "style-transfer"
     backend: ClassVar = "gan_models.style_transfer.backend:Stylizer"
-    fps: ClassVar = 6
+    frame_rate: ClassVar = 6
     returns: ClassVar = {
         "image": Output(
             "image", "Result at full size (PNG)", "The picture, a PNG that carries the settings that made it"
