@@ -3,7 +3,9 @@
 from demos import (
     deblurring,
     dehazing,
+    image_translation,
     quality_metrics,
+    style_transfer,
     super_resolution,
     training_lab,
 )
@@ -12,6 +14,8 @@ TABS = (
     dehazing.TAB,
     deblurring.TAB,
     super_resolution.TAB,
+    style_transfer.TAB,
+    image_translation.TAB,
     training_lab.TAB,
     quality_metrics.TAB,
 )

@@ -57,3 +57,11 @@ def run(browser):
 
 def choose(browser, label):
     browser.find_element(By.XPATH, f"//label[normalize-space()='{label}']").click()
+
+
+def send_to(browser, name):
+    """Choose `name` in the menu under the result that is seen."""
+    menu = wait(browser, ".send-row input")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", menu)
+    menu.click()
+    wait(browser, f"[role=listbox] [aria-label='{name}']").click()

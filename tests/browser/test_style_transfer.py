@@ -9,7 +9,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gan_models.images import read_provenance
 from gan_models.images.provenance import write_png
-from tests.browser.steps import open_tab, run, upload, wait, wait_for_status
+from tests.browser.steps import open_tab, run, send_to, upload, wait, wait_for_status
 from tests.browser.test_faces import set_number
 
 RESULT = ".result-file a[download]"
@@ -94,5 +94,7 @@ def test_a_learned_style_redraws_an_example(app, browser):
     assert "Starry Night" in wait_for_status(browser, "pixels in")
     assert "Starry Night" in browser.find_element(By.CSS_SELECTOR, ".badges").text
     wait(browser, ".before-after [role=slider], .before-after .inner")
-    buttons = [button.text for button in browser.find_elements(By.CSS_SELECTOR, ".send-row button")]
-    assert "Send to Style transfer" in buttons
+    send_to(browser, "Style transfer")
+    wait(browser, ".picture-input img[src*='fast-style']")
+    selected = [tab.text for tab in browser.find_elements(By.CSS_SELECTOR, "button[role=tab][aria-selected=true]")]
+    assert "Any style" in selected

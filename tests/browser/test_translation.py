@@ -37,7 +37,7 @@ def test_an_example_brings_its_weights_and_is_translated(page, file, title):
 
 def drawn(browser):
     """Return the address of the picture beside the canvas, once there is one."""
-    return wait(browser, ".drawn img").get_attribute("src")
+    return wait(browser, ".shown img").get_attribute("src")
 
 
 def test_a_stroke_becomes_a_picture_at_once(page):
