@@ -22,7 +22,7 @@ loop needs times its median seconds of a step. Ours pays for its previews as wel
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -40,21 +40,17 @@ from gan_models.images import decode
 from gan_models.images.tensors import to_tensor
 from gan_models.jobs import Step
 from gan_models.nn.features import VGG
-from gan_models.style_transfer import FastStyle, Stylizer
+from gan_models.style_transfer import CONTENT_LAYER, STYLE_LAYERS, FastStylize, Stylize
 from gan_models.style_transfer.backend import (
     CONTENT_UNIT,
     REPORT_EVERY,
     STYLE_UNIT,
     VARIATION_UNIT,
+    Stylizer,
     resized,
 )
-from gan_models.style_transfer.losses import (
-    CONTENT_LAYER,
-    STYLE_LAYERS,
-    content_loss,
-    grams,
-    style_loss,
-)
+from gan_models.style_transfer.fast import FastStyle
+from gan_models.style_transfer.losses import content_loss, grams, style_loss
 from gan_models.style_transfer.trainer import STYLE_SIDE, scaled
 from gan_models.training.datasets import list_pictures
 
@@ -128,9 +124,20 @@ class Plain:
         return loss
 
 
+def stylizer() -> Stylizer:
+    """Return the backend with the compact features, on the CPU."""
+    return Stylizer.load("features-compact", "cpu")
+
+
+def redrawing(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what redraws a picture in the learned style `name`, on the CPU."""
+    backend = FastStyle.load(name, "cpu")
+    return lambda picture: backend(FastStylize(image=picture, model=name))
+
+
 def speed() -> None:
     """Print tables of seconds to equal losses."""
-    backend, network = Stylizer("features-compact", "cpu"), checkpoints.load("features-compact", "cpu")
+    backend, network = stylizer(), checkpoints.load("features-compact", "cpu")
     for photo, painting, side in PAIRS:
         content = decode(CONTENT.with_stem(photo))[:, :, :3]
         style = decode(STYLE.with_stem(painting))[:, :, :3]
@@ -140,7 +147,9 @@ def speed() -> None:
             "plain, L-BFGS, clamped": Plain(network, *tensors, "lbfgs", clamped=True),
             "plain, Adam, clamped": Plain(network, *tensors, "adam", clamped=True),
         }
-        losses, seconds = race(plain, backend.steps(content, [style], steps=RACED, side=side, coarse=0))
+        losses, seconds = race(
+            plain, backend.run(Stylize(content=content, style=style, steps=RACED, side=side, coarse=0))
+        )
         wanted = [min(min(losses[name][: mark // REPORT_EVERY]) for name in plain) for mark in MARKS]
         spent = {name: [steps_to(losses[name], one) * seconds[name] for one in wanted] for name in losses}
         rows = []
@@ -187,9 +196,9 @@ def memory() -> None:
 
 def peak(side: int) -> float:
     """Return the memory in MiB that as many steps take as L-BFGS remembers, and some more."""
-    backend, content, style = Stylizer("features-compact", "cpu"), decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
+    backend, ask = stylizer(), Stylize(content=CONTENT, style=STYLE, steps=14, side=side, coarse=0)
     idle = resident_mebibytes("VmRSS")
-    backend(content, [style], steps=14, side=side, coarse=0)
+    backend(ask)
     return resident_mebibytes("VmHWM") - idle
 
 
@@ -197,15 +206,15 @@ def megapixel() -> None:
     """Print what a megapixel takes."""
     names = [model.name for model in registry.models("fast-style") if model.embedded]
     size = (1000, 1000)
-    found = {name: in_own_process(cost, partial(FastStyle, name, "cpu"), size, 2) for name in names}
+    found = {name: in_own_process(cost, partial(redrawing, name), size, 2) for name in names}
     print(markdown(COSTS, [cost_cells(size, name, one, found[names[0]]) for name, one in found.items()]))
 
 
 @torch.inference_mode()
 def terms(backend: Stylizer, drawn: np.ndarray, photo: np.ndarray, style: np.ndarray) -> tuple[float, float]:
     """Return the losses of the style and of the content, unweighted, at the size of `drawn`."""
-    found, kept = (backend.features(to_tensor(picture), LAYERS) for picture in (drawn, photo))
-    wanted = grams(backend.features, to_tensor(style))
+    found, kept = (backend.network(to_tensor(picture), LAYERS) for picture in (drawn, photo))
+    wanted = grams(backend.network, to_tensor(style))
     return (
         float(style_loss(found, wanted)),
         float(content_loss(found[CONTENT_LAYER], kept[CONTENT_LAYER])),
@@ -214,10 +223,10 @@ def terms(backend: Stylizer, drawn: np.ndarray, photo: np.ndarray, style: np.nda
 
 def learned(photos: Path, styles: Path) -> None:
     """Print the losses of test photos as they are and in each learned style."""
-    backend, rows = Stylizer("features-compact", "cpu"), []
+    backend, rows = stylizer(), []
     pictures = [resized(decode(path)[:, :, :3], SIDE) for path in list_pictures(photos)[::APART]]
     for name, file in STYLES.items():
-        style, network = scaled(decode(styles / file)[:, :, :3], STYLE_SIDE), FastStyle(name, "cpu")
+        style, network = scaled(decode(styles / file)[:, :, :3], STYLE_SIDE), redrawing(name)
         for method, drawn in (("photo", pictures), ("network", [network(photo) for photo in pictures])):
             values = np.mean([terms(backend, *both, style) for both in zip(drawn, pictures, strict=True)], 0)
             rows.append([name, method, *(f"{value:.3f}" for value in values)])
@@ -227,28 +236,28 @@ def learned(photos: Path, styles: Path) -> None:
 def sheet(file: Path) -> None:
     """Draw the examples in each learned style."""
     pictures = [decode(path)[:, :, :3] for path in sorted(CONTENT.parent.iterdir())]
-    grid(file, [pictures, *([FastStyle(name, "cpu")(picture) for picture in pictures] for name in STYLES)])
+    grid(file, [pictures, *(list(map(redrawing(name), pictures)) for name in STYLES)])
 
 
 def examples(file: Path) -> None:
     """Draw the examples in the examples of styles by the optimisation."""
-    backend = Stylizer("features-compact", "cpu")
+    backend = stylizer()
     styles = [decode(path)[:, :, :3] for path in sorted(STYLE.parent.iterdir())]
     rows = [[np.full((SIDE, SIDE, 3), 255, np.uint8), *styles]]
     for path in sorted(CONTENT.parent.iterdir()):
         picture = decode(path)[:, :, :3]
-        rows.append([picture, *(backend(picture, [style], side=SIDE) for style in styles)])
+        rows.append([picture, *(backend(Stylize(content=picture, style=style, side=SIDE)) for style in styles)])
     grid(file, rows)
 
 
 def pairs(photos: Path, styles: Path, file: Path) -> None:
     """Draw four photos in five styles by the optimisation."""
-    backend = Stylizer("features-compact", "cpu")
+    backend = stylizer()
     pictures = [resized(decode(path)[:, :, :3], SIDE) for path in list_pictures(photos)[::APART][:SHOWN]]
     rows = [pictures]
     for path in list_pictures(styles)[::APART][:PAIRED]:
         style = decode(path)[:, :, :3]
-        rows.append([backend(picture, [style], steps=STEPS, side=SIDE) for picture in pictures])
+        rows.append([backend(Stylize(content=picture, style=style, steps=STEPS, side=SIDE)) for picture in pictures])
     grid(file, rows)
 
 
@@ -261,24 +270,27 @@ def grid(file: Path, rows: list[list[np.ndarray]]) -> None:
 
 def choices(path: Path) -> None:
     """Draw the seed's experiments on one pair of pictures, captioned."""
-    content, style = decode(CONTENT)[:, :, :3], decode(STYLE)[:, :, :3]
-    draw = partial(Stylizer.cached("features-compact"), content, [style], side=192, steps=200)
+    backend = stylizer()
+
+    def draw(**options: object) -> np.ndarray:
+        return backend(Stylize(**{"content": CONTENT, "style": STYLE, "side": 192, "steps": 200} | options))
+
     rows = [
         {
-            "style: relu1_1": draw(style_layers=["relu1_1"]),
-            "relu1_1, relu2_1": draw(style_layers=["relu1_1", "relu2_1"]),
+            "style: relu1_1": draw(style_layers="relu1_1"),
+            "relu1_1, relu2_1": draw(style_layers="relu1_1, relu2_1"),
             "all four": draw(),
-            "relu4_1": draw(style_layers=["relu4_1"]),
+            "relu4_1": draw(style_layers="relu4_1"),
             "content: relu1_2": draw(content_layer="relu1_2", content_weight=1e-6),
             "content: relu4_2": draw(content_layer="relu4_2", content_weight=1e-6),
         },
         {
-            "content": resized(content, 192),
+            "content": resized(decode(CONTENT), 192),
             "2.5e-4, 800 steps": draw(content_weight=2.5e-4, steps=800),
             "2.5e-8, 800 steps": draw(content_weight=2.5e-8, steps=800),
-            "red +60": draw(offsets=(60, 0, 0)),
-            "green +60": draw(offsets=(0, 60, 0)),
-            "blue +60": draw(offsets=(0, 0, 60)),
+            "red +60": draw(red=60),
+            "green +60": draw(green=60),
+            "blue +60": draw(blue=60),
         },
     ]
     width, height = 6 * (CELL + GAP) - GAP, len(rows) * (CELL + CAPTION + GAP) - GAP

@@ -12,6 +12,7 @@ A training folder is one that `python -m gan_models train pix2pix` has left; its
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -29,8 +30,8 @@ from gan_models.metrics.fcn_score import segmented
 from gan_models.training import checkpoint
 from gan_models.training.datasets import list_pictures
 from gan_models.training.ema import EMA
-from gan_models.translation import Translator, inputs, trainer
-from gan_models.translation.backend import dropping
+from gan_models.translation import Translate, inputs, trainer
+from gan_models.translation.backend import Translator, dropping
 from gan_models.translation.pairs import TASKS
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
@@ -106,14 +107,13 @@ def models(options: argparse.Namespace) -> None:
 
 def embedded_results(task: str, held_out: list[Pair]) -> list[np.ndarray]:
     """Return what the embedded model of a task makes of the inputs."""
-    backend = Translator(f"translate-{task}-compact", "cpu")
+    backend = Translator.load(f"translate-{task}-compact", "cpu")
     if task != "masked":
-        return [backend(given) for given, _ in held_out]
-    return [backend(np.ascontiguousarray(given[:, :, :3]), mask=_triple(given[:, :, 3])) for given, _ in held_out]
-
-
-def _triple(channel: np.ndarray) -> np.ndarray:
-    return np.dstack([channel] * 3)
+        return [backend(Translate(image=given)) for given, _ in held_out]
+    return [
+        backend(Translate(image=np.ascontiguousarray(given[:, :, :3]), mask=given[:, :, 3] > 127))
+        for given, _ in held_out
+    ]
 
 
 def sheet(options: argparse.Namespace) -> None:
@@ -129,7 +129,7 @@ def sheet(options: argparse.Namespace) -> None:
 
 def cycle(options: argparse.Namespace) -> None:
     """Measure both directions of CycleGAN on faces and their drawings, and draw what they become and come back as."""
-    ways = {way: Translator(f"translate-{way}-compact", "cpu") for way in ("face-to-drawing", "drawing-to-face")}
+    ways = {way: Translator.load(f"translate-{way}-compact", "cpu") for way in ("face-to-drawing", "drawing-to-face")}
     rng, side = np.random.default_rng(0), ways["drawing-to-face"].model.side
     photos = [squared(decode(path)[:, :, :3], side) for path in list_pictures(options.data)]
     kinds = {"photo": photos, "drawing": [inputs.pencil_drawing(photo, rng) for photo in photos]}
@@ -137,8 +137,8 @@ def cycle(options: argparse.Namespace) -> None:
     for (way, there), back, (given, wanted) in zip(
         ways.items(), reversed(ways.values()), (("photo", "drawing"), ("drawing", "photo")), strict=True
     ):
-        made = [there(picture) for picture in kinds[given]]
-        again = [back(picture) for picture in made]
+        made = [there(Translate(image=picture)) for picture in kinds[given]]
+        again = [back(Translate(image=picture)) for picture in made]
         rows.append([f"{given} itself", *scores(kinds[given], kinds[wanted])])
         rows.append([way, *scores(made, kinds[wanted])])
         rows.append([f"{given}, there and back", *scores(again, kinds[given])])
@@ -160,8 +160,8 @@ def strokes(options: argparse.Namespace) -> None:
     """Print how long a drawing takes to become a picture."""
     rows = []
     for name, file in (("translate-edges-compact", "drawing.png"), ("translate-facades-compact", "facade.png")):
-        backend, drawing = Translator(name, "cpu"), decode(EXAMPLES / file)
-        rows.append([name, f"{_seconds(lambda backend=backend, drawing=drawing: backend(drawing)):.3f}"])
+        backend, ask = Translator.load(name, "cpu"), Translate(image=EXAMPLES / file)
+        rows.append([name, f"{_seconds(partial(backend, ask)):.3f}"])
     print(markdown(["Model", "Seconds"], rows))
 
 
