@@ -55,8 +55,8 @@ def test_a_picture_is_drawn_in_a_style(client, pictures):
 def test_the_page_sees_the_picture_become_what_it_is(app):
     paths = {"content": "style-transfer/cat.jpg", "style": "styles/mosaic.jpg"}
     values = {name: app.root / "examples" / path for name, path in paths.items()}
-    *shown, last = delivered(Stylize, values | {"steps": 60, "side": 192})
-    assert "192 × 128 pixels in" in last["status"]
+    *shown, last = delivered(Stylize, values | {"steps": 20, "side": 96})
+    assert "96 × 64 pixels in" in last["status"]
     assert "by Compact features" in last["status"]
     assert decode(last["compared"][0]).shape == decode(values["content"]).shape
     np.testing.assert_allclose(decode(last["compared"][1]), decode(last["image"]), atol=60)  # WebP
@@ -64,7 +64,7 @@ def test_the_page_sees_the_picture_become_what_it_is(app):
     assert previews
     assert decode(previews[0]["losses"]).ndim == 3
     assert "style " in previews[0]["status"]
-    assert restored(Stylize, last["record"]).items() >= {"steps": 60, "side": 192, "seed": 0}.items()
+    assert restored(Stylize, last["record"]).items() >= {"steps": 20, "side": 96, "seed": 0}.items()
 
 
 def test_a_second_style_and_other_settings(client, pictures, app):
