@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import gradio as gr
 
-from demos.kit.controls import control, controls, picture, restore_settings
+from demos.kit.controls import PRIVATE, control, controls, picture, restore_settings
 from demos.kit.gpu import TRAINING
 from demos.kit.outputs import Ports, Tab, outputs
 from demos.kit.runs import run
@@ -71,16 +71,11 @@ def build(
         run(many, {"images": files, **settings}, results)
     with start_film:
         run(film, {"film": video, **settings}, film_result, lane=TRAINING)
-    for index, tab in enumerate((first, second, third)):
-        visible = [gr.update(visible=place == index) for place in range(3)]
-        tab.select(
-            lambda visible=visible: visible,
-            None,
-            shown,
-            queue=False,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+
+    def show(event: gr.SelectData) -> list[dict]:
+        return [gr.update(visible=index == event.index) for index in range(3)]
+
+    gr.on([first.select, second.select, third.select], show, None, shown, queue=False, **PRIVATE)
     restore_settings(image, task, single)
     return Ports(settings["model"], image, (result, results), inside=((tabs, "picture"),))
 
