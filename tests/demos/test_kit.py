@@ -1,15 +1,23 @@
 import time
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from demos.components import masks, messages, runs
-from demos.components.files import Files
+from demos.kit import masks, messages, runs
+from demos.kit.files import Files
 from gan_models.images import decode
 from gan_models.jobs import Step
+from gan_models.results import Results
+from gan_models.task import Output, Task
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
 
 
 def test_files_can_be_written_while_others_are_deleted(tmp_path):
@@ -56,17 +64,27 @@ def test_the_time_left_counts_down(monkeypatch):
     assert clock.left(Step(1, 10)) == 0
 
 
-def test_no_preview_is_shown_twice():
+class Blacken(Task):
+    """Draw nothing."""
+
+    name: ClassVar = "black"
+    returns: ClassVar = {"image": Output("image", "Black")}
+
+
+def test_no_preview_is_shown_twice(tmp_path):
+    black = np.zeros((2, 2, 3), np.uint8)
+
     def work():
         for index in (1, 2):
-            yield Step(index, 2, preview=np.zeros((2, 2, 3), np.uint8))
+            yield Step(index, 2, preview=black)
             time.sleep(0.5)  # in which the page hears of the step again and again
-        yield Step(2, 2, result=runs.Made((0,), None))
+        yield Step(2, 2, result=black)
 
-    shown = []
-    for _ in runs.stream(work(), None, lambda step: (shown.append(step.index),), idle=(None,), every=0):
-        pass
-    assert shown == [1, 2]
+    results = Results(Blacken(), lambda name: tmp_path / name)
+    shown = list(runs.stream(results.follow(work()), runs.Previews(results), None, every=0))
+    assert len(shown) > 5
+    pictures = [Path(values["shown"]).name for values in shown if "shown" in values]
+    assert pictures == ["preview-1.webp", "preview-2.webp", "after.webp"]
 
 
 def test_a_status_that_was_done_stays():
