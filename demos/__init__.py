@@ -5,12 +5,14 @@ from demos import (
     dehazing,
     image_translation,
     quality_metrics,
+    single_image,
     style_transfer,
     super_resolution,
     training_lab,
 )
 
 TABS = (
+    single_image.TAB,
     dehazing.TAB,
     deblurring.TAB,
     super_resolution.TAB,

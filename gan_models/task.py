@@ -84,6 +84,7 @@ def Field(  # noqa: N802 - called as pydantic's
     advanced: bool = False,
     kept: bool | None = None,
     suffixes: tuple[str, ...] = (),
+    missing: str | None = None,
 ) -> Any:
     """Return a field of a task.
 
@@ -98,8 +99,10 @@ def Field(  # noqa: N802 - called as pydantic's
         advanced: Whether the page keeps it among the advanced controls.
         kept: Whether the record has it; by default all but pictures, of which it has a fingerprint.
         suffixes: Of the files that are taken, such as ".npy".
+        missing: What to say where nothing is given.
     """
     extra = {"step": step, "labels": labels, "advanced": advanced, "kept": kept, "suffixes": suffixes}
+    extra |= {"missing": missing}
     return pydantic.Field(default, title=title, description=description, ge=ge, le=le, json_schema_extra=extra)
 
 
@@ -167,6 +170,7 @@ class Parameter:
         advanced: Whether it is for few.
         kept: Whether the record has it.
         suffixes: Of the files that it takes.
+        missing: What to say where it isn't given.
         weights: For a model, the registry's task.
     """
 
@@ -186,6 +190,7 @@ class Parameter:
     advanced: bool = False
     kept: bool | None = None
     suffixes: tuple[str, ...] = ()
+    missing: str | None = None
     weights: str | None = None
 
     @property
@@ -375,6 +380,10 @@ def _kind(annotation: Any) -> str:
     return {bool: "flag", int: "integer", float: "number", str: "text"}[annotation]
 
 
+def _given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and value == "")
+
+
 def _bounds(parameter: Parameter) -> str:
     """Return what the documentation says of the values that there are."""
     if parameter.choices:
@@ -393,6 +402,8 @@ def _sentence(task: type[Task], problem: ValidationError) -> str:
     first = problem.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     parameter = task.parameters().get(name)
+    if parameter is not None and parameter.missing and (first["type"] == "missing" or not _given(first["input"])):
+        return parameter.missing
     if first["type"] in ("value_error", "assertion_error"):
         return str(first["ctx"]["error"])
     if parameter is None:

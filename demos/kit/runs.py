@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -133,7 +134,8 @@ def stream(
             values = previews.of(step)
             if values:
                 shown, latest = time.monotonic(), step  # which comes again and again until there is another
-        yield values | {"status": progress_bar(step.index, step.total, progress_text(step, clock.left(step)))}
+        status = progress_bar(step.index, step.total, progress_text(step, clock.left(step)))
+        yield {**previews.known, **values, "status": status}
 
 
 def require_ready(model: str | None) -> None:
@@ -149,7 +151,13 @@ def require_ready(model: str | None) -> None:
 
 
 class Previews:
-    """What the page shows of a result that is being made, in small files beside it."""
+    """What the page shows of a result that is being made, in small files beside it.
+
+    Attributes:
+        known: Parts of the result that are known from the start.
+    """
+
+    known: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, results: Results):
         self.results = results

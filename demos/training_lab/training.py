@@ -29,8 +29,9 @@ class Training:
         self.target, self.state, self.history = (self.folder / part for part in parts)
         written.update(map(str, (self.target, self.state, self.history)))
         self.sheets: dict[int, tuple[str, str]] = {}
-        self.handed_over = iter([str(self.target)])  # once, as it is written anew in its place
+        self.handed_over = False  # which is done once, as the file is written anew in its place
         self.results = Results(ask, new_file)
+        self.known = {"model": self.name}
 
     def steps(self) -> Iterator[Step]:
         """Train; the last step's result is what is shown of it.
@@ -94,7 +95,7 @@ class Training:
     def cleared(self) -> dict[str, Any]:
         """Return what takes the place of an earlier training: of another one nothing stays."""
         shown = {} if self.ask.resume else dict.fromkeys(("sheets", "curves", "video", "file"))
-        return shown | {"model": self.name, "record": None}
+        return shown | self.known | {"record": None}
 
     def of(self, step: Step) -> dict[str, Any]:
         """Return what is shown of a step, if it has a sheet."""
@@ -102,7 +103,9 @@ class Training:
             return {}
         curves = str(self.results.plot(self.folder / f"curves-{step.index}.webp"))
         shown = {"sheets": self.latest(), "curves": curves}
-        return shown | {"file": file for file in self.handed_over}
+        if not self.handed_over:
+            self.handed_over, shown["file"] = True, str(self.target)
+        return shown
 
     def final(self, step: Step) -> dict[str, Any]:
         """Return what is shown of the end besides the result."""

@@ -50,7 +50,7 @@ class TrainGan(Task):
     dataset: Files | None = Field(
         None,
         title="Pictures, or ZIP archives of them",
-        description="5000 at most; in an archive a folder is a kind. None: 600 creatures of three kinds, drawn by this app.",
+        description="5000 at most; in an archive a folder is a kind. None: 600 creatures drawn by this app.",
         kept=False,
         suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".zip"),
     )
@@ -200,8 +200,8 @@ class TwoLines(Task):
         "values": Output(
             "values",
             "Distances and gradients",
-            "The Jensen–Shannon divergence and the earth mover's distance; the gradients that a generator gets from a "
-            "trained discriminator and from a trained critic",
+            "The Jensen–Shannon divergence and the earth mover's distance; the gradients that a generator gets from "
+            "a trained discriminator and from a trained critic",
         ),
         "curves": Output(
             "figure", "Both distances for lines from -1 to 1 apart", "Both distances as curves over -1 to 1"
@@ -241,7 +241,7 @@ class GeneratePictures(_Drawing):
     seed: Seeds = Field(
         "1",
         title="Seed",
-        description="A number; a list of numbers and ranges such as “1, 5, 20-23”, for one picture each; or “random”.",
+        description="A number; a list of numbers and ranges such as “1, 5, 20-23”, one picture each; or “random”.",
     )
     count: int = Field(16, ge=1, le=16, step=1, title="How many", description="To draw from a single seed on.")
     kind: str = Field("", description="One of the kinds that the model knows, if any; empty for each in turn.")

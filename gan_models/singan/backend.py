@@ -4,47 +4,100 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.device import computing, pick_device
+from gan_models.device import computing
 from gan_models.images import flatten, join_alpha, split_alpha
-from gan_models.images.checks import require_picture
-from gan_models.jobs import Step, watch_layers
-from gan_models.singan import tasks
-from gan_models.singan.model import from_picture, load, resize, to_picture
+from gan_models.jobs import Drawn, Step
+from gan_models.singan import (
+    SinganAnimate,
+    SinganEdit,
+    SinganHarmonize,
+    SinganPaint,
+    SinganSample,
+    SinganUpscale,
+    applications,
+)
+from gan_models.singan.model import SinGAN, from_picture, load, resize, to_picture
 from gan_models.singan.trainer import train
+from gan_models.task import Task
 
-TASK = "single-image"
 SHORT_OF_MEMORY = "The memory of this device is too short for this; try a smaller size."
 UPSCALING_SHARE = 0.97  # of the time that super-resolution takes, spent on training
 
 
 class SingleImage(Backend):
-    """A model of one picture, and what it draws (SinGAN, Rott Shaham et al. 2019); `tasks` describes the arguments.
+    """A model of one picture, and what it draws (SinGAN, Rott Shaham et al. 2019, section 4; see `applications`)."""
 
-    Args:
-        weights: A registered model of the task "single-image", or the path of a file that `model.save` wrote.
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
+    weights = "single-image"
 
-    Raises:
-        ValueError: No such weights, no such device, or the file is no model.
-    """
+    def __init__(
+        self, network: SinGAN, model: registry.Model | None = None, device: torch.device | str | None = None
+    ):
+        super().__init__(network, model, device)
+        self.network.to(self.device)
 
-    DEFAULT = "singan-balloons"
+    @classmethod
+    def load(cls, name: str | None = None, device: str | None = None) -> Self:
+        """Return a backend with a registered model, or with that in a file that `model.save` wrote.
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        weights = weights or self.DEFAULT
-        if Path(weights).is_file():
-            self.network = load(weights).to(self.device)
-        else:
-            self.network = checkpoints.load(registry.get(weights, task=TASK).name, str(self.device))
+        Raises:
+            ValueError: No such weights, no such device, or the file is no model.
+        """
+        if name is not None and Path(name).is_file():
+            return cls(load(name), None, device)
+        return super().load(name, device)
+
+    def run(self, ask: Task) -> Iterator[Step]:
+        """Do what is asked.
+
+        Raises:
+            ValueError: The model has no such scale, the mask is not as large as the picture, or a sample would be too
+                large.
+        """
+        match ask:
+            case SinganSample():
+                yield from self._sample(ask)
+            case SinganAnimate():
+                yield from self._animate(ask)
+            case SinganPaint():
+                picture = flatten(ask.painting)
+                with self._computing():
+                    made = applications.paint(
+                        self.network, picture, start_scale=ask.start_scale, quantize=ask.quantize, seed=ask.seed
+                    )
+                yield Step(1, 1, before=picture, result=made, message=_size(made))
+            case SinganHarmonize() | SinganEdit():
+                picture = ask.composite if isinstance(ask, SinganHarmonize) else ask.edited
+                options = {"start_scale": ask.start_scale, "seed": ask.seed, "task": ask.action}
+                with self._computing():
+                    made = applications.harmonize(self.network, picture, ask.mask, **options)
+                yield Step(1, 1, before=picture, result=made, message=_size(made))
+
+    def _sample(self, ask: SinganSample) -> Iterator[Step]:
+        options = {"start_scale": ask.start_scale, "count": ask.count, "seed": ask.seed}
+        options |= {"width_factor": ask.width_factor, "height_factor": ask.height_factor}
+        pictures = _each(applications.sample(self.network, **options), self.device)
+        for number, picture in enumerate(pictures, start=1):
+            seed = ask.seed + number - 1
+            yield Step(
+                number, ask.count, preview=picture, drawn=Drawn(picture, f"Seed {seed}", record={"seed": seed})
+            )
+        text = f"{number} picture{'s' * (number > 1)} of {picture.shape[1]} × {picture.shape[0]} pixels"
+        yield Step(number, number, message=text, result={})
+
+    def _animate(self, ask: SinganAnimate) -> Iterator[Step]:
+        names = ("start_scale", "alpha", "beta", "frames", "loop", "seed")
+        pictures = applications.animate(self.network, **{name: getattr(ask, name) for name in names})
+        for number, picture in enumerate(_each(pictures, self.device), start=1):
+            yield Step(number, ask.frames, frame=picture)
+        text = f"{ask.frames} pictures, {ask.frames / ask.fps:.1f} s of film,"
+        yield Step(1, 1, message=text, result={})
 
     @property
     def picture(self) -> np.ndarray:
@@ -57,8 +110,8 @@ class SingleImage(Backend):
         return len(self.network.sizes)
 
     def default_start_scale(self, task: str) -> int:
-        """Return where `task`, a name in `tasks.STARTS`, starts if nothing else is asked for."""
-        return tasks.default_start_scale(self.network, task)
+        """Return where `task`, a name in `applications.STARTS`, starts if nothing else is asked for."""
+        return applications.default_start_scale(self.network, task)
 
     def kept(self, start_scale: int) -> np.ndarray | None:
         """Return what stays of the training picture when drawing starts at `start_scale`, or None: nothing.
@@ -69,60 +122,36 @@ class SingleImage(Backend):
             return None
         return to_picture(resize(from_picture(self.picture), self.network.sizes[start_scale - 1]))
 
-    def samples(self, *, count: int = 4, **options: int | float | None) -> Iterator[Step]:
-        """Draw random pictures, one a step; the result is a list of them. Arguments: see `tasks.sample`."""
-        yield from self._drawn(tasks.sample(self.network, count=count, **options), count)
-
-    def animation(self, *, frames: int = 60, **options: int | float | None) -> Iterator[Step]:
-        """Draw the frames of an animation, one a step; the result is a list. Arguments: see `tasks.animate`."""
-        yield from self._drawn(tasks.animate(self.network, frames=frames, **options), frames)
-
-    def harmonized(self, composite: np.ndarray, mask: np.ndarray, **options: int | str | None) -> np.ndarray:
-        """Return `composite` with what was pasted into it redrawn to fit in; see `tasks.harmonize`."""
-        require_picture(composite)
-        with self._computing():
-            return tasks.harmonize(self.network, composite, mask, **options)
-
-    def painted(self, painting: np.ndarray, **options: int | bool | None) -> np.ndarray:
-        """Return a picture with the layout of `painting`, H×W×3 or 4 uint8; see `tasks.paint`."""
-        require_picture(painting)
-        with self._computing():
-            return tasks.paint(self.network, flatten(painting), **options)
-
     def _computing(self) -> AbstractContextManager[None]:
         return computing(self.device, SHORT_OF_MEMORY)
 
-    def _drawn(self, pictures: Iterator[np.ndarray], total: int) -> Iterator[Step]:
-        drawn = []
-        for picture in _each(pictures, self.device):
-            drawn.append(picture)
-            yield Step(len(drawn), total, preview=picture)
-        yield Step(total, total, result=drawn)
 
+def upscale(ask: SinganUpscale, device: str | None = None) -> Iterator[Step]:
+    """Train on a picture and enlarge it: super-resolution from nothing but the picture itself.
 
-def upscale(
-    picture: np.ndarray, *, factor: float = 4, preset: str = "quick", seed: int = 0, device: str | None = None
-) -> Iterator[Step]:
-    """Train on `picture`, H×W×3 or 4 uint8, and enlarge it: super-resolution from nothing but the picture itself.
-
-    The steps are those of the training, then those of `tasks.upscale`; the result is the enlarged picture, with its
-    alpha. A picture that is larger than the preset trains on is reduced for that, and enlarged from its own size.
+    The steps are those of the training, then those of `applications.upscale`; the result is the enlarged picture,
+    with its alpha. A picture that is larger than the preset trains on is reduced for that, and enlarged from its own
+    size.
 
     Raises:
-        ValueError: See `training.train` and `tasks.upscale`.
+        ValueError: See `trainer.train`.
     """
-    require_picture(picture)
-    colour, alpha = split_alpha(picture)
-    tasks.check_upscaling(*colour.shape[:2], factor)
+    colour, alpha = split_alpha(ask.image)
     model = None
-    for step in train(colour, preset=preset, seed=seed, device=device, upscaling=True):
+    for step in train(colour, preset=ask.preset, seed=ask.seed, device=device, upscaling=True):
         model, total = step.result, round(step.total / UPSCALING_SHARE)
         if model is None:
             yield replace(step, total=total)
     larger = None
-    for larger in _each(tasks.upscale(model, colour, factor=factor, seed=seed), model.amplitudes.device):
+    enlarging = applications.upscale(model, colour, factor=ask.factor, seed=ask.seed)
+    for larger in _each(enlarging, model.amplitudes.device):
         yield Step(step.total, total, message=f"Enlarging to {larger.shape[1]} × {larger.shape[0]} pixels")
-    yield Step(total, total, result=join_alpha(larger, alpha))
+    made = join_alpha(larger, alpha)
+    yield Step(total, total, message=_size(made), result=made)
+
+
+def _size(picture: np.ndarray) -> str:
+    return f"{picture.shape[1]} × {picture.shape[0]} pixels"
 
 
 def _each(pictures: Iterator[np.ndarray], device: torch.device) -> Iterator[np.ndarray]:

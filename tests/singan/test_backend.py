@@ -1,21 +1,31 @@
 import numpy as np
 import pytest
 
-from gan_models.jobs import finish
-from gan_models.singan import SingleImage, trainer, upscale
+from gan_models.singan import (
+    SinganAnimate,
+    SinganEdit,
+    SinganHarmonize,
+    SinganPaint,
+    SinganSample,
+    SinganUpscale,
+    trainer,
+)
+from gan_models.singan.backend import SingleImage
 from gan_models.singan.model import save
 from gan_models.singan.trainer import PRESETS, Preset
 from tests.singan.test_model import tiny
 
+DRAWING = (SinganSample, SinganAnimate, SinganPaint, SinganEdit, SinganHarmonize)
+
 
 @pytest.fixture
-def backend(tmp_path):
-    return SingleImage(save(tiny(), tmp_path / "model.safetensors"), "cpu")
+def backend():
+    return SingleImage(tiny(), device="cpu")
 
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", Preset((2, 2), 1, 2, 30, doubling=True))
+    monkeypatch.setitem(PRESETS, "quick", Preset((2, 2), 1, 2, 30, doubling=True))
     monkeypatch.setattr(trainer, "BANK", 4)
 
 
@@ -23,14 +33,25 @@ def picture(height=30, width=30, channels=3):
     return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
 
 
-def test_steps_show_each_picture_and_end_with_all(backend):
-    *steps, last = backend.samples(count=3, seed=4)
+def test_steps_show_each_sample_with_its_seed(backend):
+    *steps, last = backend.run(SinganSample(count=3, seed=4))
     assert [(step.index, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3)]
-    np.testing.assert_array_equal([step.preview for step in steps], last.result)
+    assert [step.drawn.record["seed"] for step in steps] == [4, 5, 6]
+    for step in steps:
+        np.testing.assert_array_equal(step.preview, step.drawn.image)
+    assert "3 pictures of 19 × 15 pixels" in last.message
+
+
+def test_a_sample_is_that_of_its_seed(backend):
+    *_, third, _ = backend.run(SinganSample(count=3, seed=4))
+    alone, _ = backend.run(SinganSample(count=1, seed=6))
+    np.testing.assert_array_equal(third.drawn.image, alone.drawn.image)
 
 
 def test_animation_gives_the_frames_asked_for(backend):
-    assert len(finish(backend.animation(frames=5))) == 5
+    *frames, last = backend.run(SinganAnimate(frames=5))
+    assert [step.frame.shape for step in frames] == [(15, 19, 3)] * 5
+    assert "5 pictures" in last.message
 
 
 def test_what_stays_is_the_picture_at_the_scale_below(backend):
@@ -42,32 +63,45 @@ def test_what_stays_is_the_picture_at_the_scale_below(backend):
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_paintings_of_any_kind(backend, channels):
-    assert backend.painted(picture(channels=channels)).shape == (15, 19, 3)
+    painting = picture(channels=channels)
+    *_, last = backend.run(SinganPaint(painting=painting))
+    assert last.result.shape == (15, 19, 3)
+    assert last.before.shape == (30, 30, 3)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((3, 3)), np.zeros((3, 3, 1), np.uint8), "x.png"])
-def test_what_is_no_picture_is_refused(backend, bad):
-    with pytest.raises(ValueError, match="A picture is"):
-        backend.painted(bad)
+@pytest.mark.parametrize(("task", "name"), [(SinganHarmonize, "composite"), (SinganEdit, "edited")])
+def test_only_what_is_masked_is_redrawn(backend, task, name):
+    mask = np.zeros((30, 30), bool)
+    mask[:8, :8] = True
+    found = backend(task(**{name: picture()}, mask=mask, start_scale=1))
+    np.testing.assert_array_equal(found[20:, 20:], picture()[20:, 20:])
+    assert not np.array_equal(found[:8, :8], picture()[:8, :8])
+
+
+def test_start_scales_are_those_of_the_default_model():
+    backend = SingleImage.load("singan-balloons", "cpu")
+    for task in DRAWING:
+        assert backend.default_start_scale(task.action) == task.parameters()["start_scale"].default
+
+
+def test_a_file_of_ones_own_is_a_model(tmp_path, backend):
+    path = save(tiny(), tmp_path / "model.safetensors")
+    own = SingleImage.load(str(path), "cpu")
+    np.testing.assert_array_equal(own.picture, backend.picture)
 
 
 def test_weights_of_other_tasks_are_refused():
     with pytest.raises(ValueError, match="not for single-image"):
-        SingleImage("sr-psnr-compact", "cpu")
+        SingleImage.load("sr-psnr-compact", "cpu")
 
 
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("channels", [3, 4])
 def test_upscaling_trains_and_enlarges(channels):
     small = picture(26, 30, channels)
-    *steps, last = upscale(small, factor=2, preset="tiny", device="cpu")
+    *steps, last = SinganUpscale(image=small, factor=2).run(device="cpu")
     assert last.result.shape == (52, 60, channels)
     indices = [step.index for step in steps]
     assert indices == sorted(indices)
     assert indices[-1] <= last.index == last.total
     assert "Enlarging to 60 × 52 pixels" in steps[-1].message
-
-
-def test_upscaling_refuses_before_it_trains():
-    with pytest.raises(ValueError, match="smaller factor"):
-        next(upscale(np.zeros((1200, 1200, 3), np.uint8), factor=4))
