@@ -73,8 +73,14 @@ class Film:
                 yield np.ascontiguousarray(np.rot90(picture, turns))
 
 
-def _opened(path: str) -> av.container.InputContainer:
-    return av.open(path, options={"format_whitelist": FORMATS})
+@contextmanager
+def _opened(path: str) -> Iterator[av.container.InputContainer]:
+    """Open a file for FFmpeg, which never sees its name and may open nothing else, whatever the file asks for."""
+    with (
+        open(path, "rb") as file,
+        av.open(file, options={"format_whitelist": FORMATS, "protocol_whitelist": ""}) as container,
+    ):
+        yield container
 
 
 class FilmWriter(Protocol):
