@@ -12,7 +12,7 @@ import numpy as np
 from demos import components as ui
 from demos.gpu import TRAINING
 from gan_models.backend import Backend
-from gan_models.images import decode, glimpse, read_provenance
+from gan_models.images import decode, read_provenance, thumbnail
 from gan_models.images.provenance import write_png
 from gan_models.jobs import Step
 from gan_models.metrics.measure import measure, require_size
@@ -66,7 +66,7 @@ class Restorer:
                 target = ui.new_file(f"{Path(path).stem}-{self.task}.png")
                 write_png(target, result.result, task=self.task, model=model, generated=self.draws(model), **settings)
                 made.append((str(target), name))
-                yield Step(number + 1, len(images), preview=glimpse(result.result), message=f"{name} is done")
+                yield Step(number + 1, len(images), preview=thumbnail(result.result), message=f"{name} is done")
             if not made:
                 raise ValueError(failed[0])
             archive = ui.new_file(f"{self.task}.zip")
@@ -82,11 +82,11 @@ class Restorer:
 
     def film(self, film: str, model: str, **settings: Any) -> Iterator[tuple]:
         """Restore a film picture by picture for a video."""
-        from gan_models.images.video import Film, open_video, read_video_provenance
+        from gan_models.images.video import Video, open_video, read_video_provenance
 
         if not film:
             raise ValueError("Choose a film first.")
-        source = Film(film)
+        source = Video(film)
 
         def work() -> Iterator[Step]:
             target, done = str(ui.new_file(f"{self.task}.mp4")), 0

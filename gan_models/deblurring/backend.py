@@ -14,7 +14,7 @@ from gan_models.backend import Backend
 from gan_models.checkpoints import registry
 from gan_models.deblurring import classical
 from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
-from gan_models.images import glimpse, join_alpha, split_alpha
+from gan_models.images import join_alpha, split_alpha, thumbnail
 from gan_models.images.checks import require_picture, require_strength
 from gan_models.images.tensors import to_tensor
 from gan_models.images.tiling import tiled_within_memory
@@ -141,7 +141,7 @@ class Deblurrer(Backend):
         sharp = small.copy()  # what previews show of tiles to come
         tiles = tiled_within_memory(function, small, out=sharp, device=self.device, tile=TILE, overlap=OVERLAP)
         for index, total in tiles:
-            yield Step(index, total, preview=glimpse(sharp))
+            yield Step(index, total, preview=thumbnail(sharp))
         if reduction > 1:
             sharp = _changed(colour, small, sharp)
         mixed = cv2.addWeighted(sharp, strength, colour, 1 - strength, 0)

@@ -15,8 +15,8 @@ from gan_models.checkpoints import registry
 from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision, pick_device
 from gan_models.images.alpha import join_alpha, split_alpha
 from gan_models.images.checks import require_picture, require_strength
-from gan_models.images.glimpse import glimpse
 from gan_models.images.tensors import to_image, to_tensor
+from gan_models.images.thumbnail import thumbnail
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.jobs import Step, finish, watch_layers
 from gan_models.style_transfer.network import TransformerNet
@@ -85,9 +85,9 @@ class FastStyle(Backend):
                 overlap=OVERLAP,
             )
             for index, total in tiles:
-                yield Step(index, total, preview=glimpse(drawn))
+                yield Step(index, total, preview=thumbnail(drawn))
         mixed = cv2.addWeighted(drawn, strength, colour, 1 - strength, 0)
-        yield Step(1, 1, preview=glimpse(mixed), result=join_alpha(mixed, alpha))
+        yield Step(1, 1, preview=thumbnail(mixed), result=join_alpha(mixed, alpha))
 
     def _through(self, network: nn.Module, picture: torch.Tensor) -> torch.Tensor:
         height, width = picture.shape[2:]

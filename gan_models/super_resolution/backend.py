@@ -11,7 +11,7 @@ from gan_models import checkpoints, settings
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
 from gan_models.device import mixed_precision, pick_device
-from gan_models.images import glimpse, join_alpha, split_alpha
+from gan_models.images import join_alpha, split_alpha, thumbnail
 from gan_models.images.checks import require_picture
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.jobs import Step, watch_layers
@@ -78,7 +78,7 @@ class Upscaler(Backend):
             overlap=self.overlap,
         )
         for index, total in tiles:
-            yield Step(index, total, preview=glimpse(out))
+            yield Step(index, total, preview=thumbnail(out))
         yield Step(total, total, result=join_alpha(out, alpha))
 
     def _enlarge(self, batch: torch.Tensor, factor: int) -> torch.Tensor:
