@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.measuring import markdown
 from gan_models import checkpoints
 from gan_models.classic import PictureGenerator, pictures, toy
-from gan_models.classic.judge import FEATURES, HELD_OUT, Judge, draw
+from gan_models.classic.evaluation import FEATURES, HELD_OUT, Evaluator, draw
 from gan_models.classic.points import TOYS
 from gan_models.images.curves import draw_curves
 from gan_models.images.tensors import to_sheet
@@ -112,9 +112,9 @@ def quality_row(name: str, data: Path, count: int = 1000, **how: int | bool | No
     backend = PictureGenerator(name, "cpu")
     learned, reference = pictures.from_folder(data, backend.side, **how).split(HELD_OUT)
     count = min(len(reference), count)
-    judge = Judge(reference, torch.device("cpu"), count)
-    scores = judge(drawn(backend, count)[0])
-    floor = judge(learned.pixels[:count].float() / 127.5 - 1)
+    evaluator = Evaluator(reference, torch.device("cpu"), count)
+    scores = evaluator(drawn(backend, count)[0])
+    floor = evaluator(learned.pixels[:count].float() / 127.5 - 1)
     return [name, str(count), f"{scores['FID']:.3f}", f"{floor['FID']:.3f}", f"{scores['IS']:.2f}"]
 
 
@@ -177,12 +177,12 @@ def main() -> None:
     counted.add_argument("--seeds", type=int, default=5)
     followed = actions.add_parser("course")
     followed.add_argument("file", type=Path)
-    judged = actions.add_parser("quality")
-    judged.add_argument("--data", type=Path, required=True)
-    judged.add_argument("--tile", type=int)
-    judged.add_argument("--trim", action="store_true")
-    judged.add_argument("--count", type=int, default=1000)
-    judged.add_argument("models", nargs="+")
+    measured = actions.add_parser("quality")
+    measured.add_argument("--data", type=Path, required=True)
+    measured.add_argument("--tile", type=int)
+    measured.add_argument("--trim", action="store_true")
+    measured.add_argument("--count", type=int, default=1000)
+    measured.add_argument("models", nargs="+")
     told = actions.add_parser("kinds")
     told.add_argument("--data", type=Path, required=True)
     told.add_argument("--count", type=int, default=1000)
@@ -197,7 +197,7 @@ def main() -> None:
     back.add_argument("--data", type=Path, required=True)
     back.add_argument("file", type=Path)
     functions = [modes, course, quality, kinds, curves, sheet, there_and_back]
-    for action, function in zip((counted, followed, judged, told, plotted, shown, back), functions, strict=True):
+    for action, function in zip((counted, followed, measured, told, plotted, shown, back), functions, strict=True):
         action.set_defaults(run=function)
     options = parser.parse_args()
     options.run(options)

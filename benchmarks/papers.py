@@ -106,7 +106,7 @@ def _portraits(folder: Path) -> list[restoration.Pair]:
 def _detection(pairs: list[restoration.Pair], methods: dict[str, Callable]) -> str:
     wanted, rows = [find_face_boxes(sharp) for _, sharp in pairs], []
     for name, method in ({"input": lambda picture: picture} | methods).items():
-        score = detection_score([find_face_boxes(method(damaged)) for damaged, _ in pairs], wanted)
+        score = detection_score([find_face_boxes(method(degraded)) for degraded, _ in pairs], wanted)
         rows.append([name, *(f"{share:.3f}" for share in score[:3]), f"{score.found}, {score.wanted}"])
     return markdown([f"Faces by {face_detector()}", "Precision", "Recall", "F1", "Found, wanted"], rows)
 

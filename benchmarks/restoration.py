@@ -5,7 +5,7 @@ python -m benchmarks.restoration deblurring --pairs FOLDER --sharp FOLDER [--she
 python -m benchmarks.restoration speed
 python -m benchmarks.restoration examples docs/ [--trained FOLDER ...]    what the README and the cards show
 
-FOLDER of `--pairs` is unpacked `real-blur-and-haze`; the other one holds good pictures that are damaged here, from
+FOLDER of `--pairs` is unpacked `real-blur-and-haze`; the other one holds good pictures that are degraded here, from
 fixed seeds, by the same code as in training but no picture that was trained on.
 """
 
@@ -44,9 +44,9 @@ def hazy_pairs(folder: Path) -> Iterator[Pair]:
     """Yield hazy pictures of RESIDE and the clear ones; a border that only the latter have is cut off."""
     for hazy in sorted(folder.glob("sots-small/*/hazy/*.jpg")):
         clear = decode(hazy.parent.parent / "gt" / f"{hazy.stem.partition('_')[0]}.jpg")
-        damaged = decode(hazy)
-        top, left = ((a - b) // 2 for a, b in zip(clear.shape, damaged.shape[:2], strict=False))
-        yield damaged, clear[top : top + damaged.shape[0], left : left + damaged.shape[1]]
+        degraded = decode(hazy)
+        top, left = ((a - b) // 2 for a, b in zip(clear.shape, degraded.shape[:2], strict=False))
+        yield degraded, clear[top : top + degraded.shape[0], left : left + degraded.shape[1]]
 
 
 def blurred_pairs(folder: Path) -> Iterator[Pair]:
@@ -58,26 +58,26 @@ def blurred_pairs(folder: Path) -> Iterator[Pair]:
 def levin_pairs(folder: Path) -> Iterator[Pair]:
     """Yield the grey pictures of Levin et al. 2009, shaken by eight real cameras, and the sharp ones."""
     for path in sorted(folder.glob("levin-blur/im*_kernel*_img.png")):
-        damaged, sharp = decode(path), decode(folder / "levin-blur" / "gt" / f"{path.name.partition('_')[0]}.png")
-        yield damaged, _aligned(sharp, damaged)
+        degraded, sharp = decode(path), decode(folder / "levin-blur" / "gt" / f"{path.name.partition('_')[0]}.png")
+        yield degraded, _aligned(sharp, degraded)
 
 
-def _aligned(sharp: np.ndarray, damaged: np.ndarray) -> np.ndarray:
-    """Return the part of `sharp` that `damaged` shows, to the pixel: shaken pictures are shifted."""
-    height, width = damaged.shape[:2]
+def _aligned(sharp: np.ndarray, degraded: np.ndarray) -> np.ndarray:
+    """Return the part of `sharp` that `degraded` shows, to the pixel: shaken pictures are shifted."""
+    height, width = degraded.shape[:2]
     padded = cv2.copyMakeBorder(sharp, 12, 12, 12, 12, cv2.BORDER_REFLECT)
-    found = cv2.matchTemplate(padded, damaged[24:-24, 24:-24].copy(), cv2.TM_CCOEFF_NORMED)
+    found = cv2.matchTemplate(padded, degraded[24:-24, 24:-24].copy(), cv2.TM_CCOEFF_NORMED)
     _, _, _, (x, y) = cv2.minMaxLoc(found)
     top, left = y - 24, x - 24
     padded = cv2.copyMakeBorder(padded, 48, 48, 48, 48, cv2.BORDER_REFLECT)
     return padded[top + 48 : top + 48 + height, left + 48 : left + 48 + width]
 
 
-def synthetic_pairs(folder: Path, damage: Callable) -> Iterator[Pair]:
-    """Yield pictures below `folder`, damaged, and as they were."""
+def synthetic_pairs(folder: Path, degrade: Callable) -> Iterator[Pair]:
+    """Yield pictures below `folder`, degraded, and as they were."""
     for index, path in enumerate(list_pictures(folder)[:SYNTHETIC]):
         good = decode(path)[:, :, :3]
-        yield damage(good, np.random.default_rng(index)), good
+        yield degrade(good, np.random.default_rng(index)), good
 
 
 def table(sets: dict[str, list[Pair]], methods: dict[str, Callable], sheet: Path | None) -> str:
@@ -92,8 +92,8 @@ def score_rows(
     rows, strips = [], []
     for title, pairs in sets.items():
         scores: dict[str, list[tuple[float, float, float]]] = {}
-        for index, (damaged, good) in enumerate(pairs):
-            shown = {"input": damaged} | {name: method(damaged) for name, method in methods.items()}
+        for index, (degraded, good) in enumerate(pairs):
+            shown = {"input": degraded} | {name: method(degraded) for name, method in methods.items()}
             for name, picture in shown.items():
                 measured = psnr(picture, good), ssim(picture, good), ciede2000(picture, good)
                 scores.setdefault(name, []).append(measured)

@@ -126,7 +126,7 @@ def quality(options: argparse.Namespace) -> None:
             while run.scale < len(run.model.sizes):
                 run.iterate()
             seconds = time.perf_counter() - started
-            print(f"| {path.stem} | {name} | {seconds:.0f} | {judged(run.model)} |", flush=True)
+            print(f"| {path.stem} | {name} | {seconds:.0f} | {evaluate(run.model)} |", flush=True)
             keep_sheet(run.model, options.sheets, f"{path.stem}-{name}")
 
 
@@ -137,7 +137,7 @@ def embedded(options: argparse.Namespace) -> None:
     for name in models():
         network = SingleImage(name, "cpu").network
         height, width = network.sizes[-1]
-        print(f"| {name} | {width}×{height} | {judged(network)} |")
+        print(f"| {name} | {width}×{height} | {evaluate(network)} |")
         keep_sheet(network, options.sheets, name)
 
 
@@ -146,7 +146,7 @@ def models() -> list[str]:
     return [model.name for model in registry.models(TASK)]
 
 
-def judged(model: SinGAN) -> str:
+def evaluate(model: SinGAN) -> str:
     """Return `figures` as cells of a table."""
     first, second, diversity = figures(model)
     return f"{first:.3f} | {second:.3f} | {diversity:.2f}"

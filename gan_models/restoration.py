@@ -122,9 +122,9 @@ class Filmed(_Many):
 
     def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
         """Do what `Task.run` says."""
-        from gan_models.images.video import Film
+        from gan_models.images.video import Video as Source
 
-        source, done = Film(self.film), 0
+        source, done = Source(self.film), 0
         backend = self.backend_class().cached(weights or self.model, device)
         for done, picture in enumerate(backend.video(self, source), start=1):
             yield Step(done, max(done, source.count), frame=picture, fps=source.fps, message=f"Picture {done}")

@@ -1,8 +1,11 @@
 """The frame round the tabs: header with badges, theme, "send to", the list of models."""
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import async_move_files_to_cache
+from gradio_client.utils import async_traverse
 
 from demos.kit.controls import PRIVATE
 from demos.kit.errors import plain_errors
@@ -44,6 +47,38 @@ Face Hub are downloaded.
 """
 
 
+class Page(gr.Blocks):
+    """A page that takes visitors' files from the folder of uploads alone, whatever component they are meant for.
+
+    Gradio checks the path of a file, and fetches an address that is public, only if the file says by its `meta` that
+    it is one and isn't a stream: any other address or path would reach the functions as it came.
+    """
+
+    async def preprocess_data(
+        self, block_fn: gr.blocks.BlockFunction, inputs: list[Any], *session: Any, **options: Any
+    ) -> list[Any]:
+        """Return what the function gets, as `gr.Blocks` does, after all files in `inputs` were checked.
+
+        Raises:
+            gr.Error: One of them is no upload.
+        """
+        inputs = await async_traverse(inputs, self._upload, _is_file)
+        return await super().preprocess_data(block_fn, inputs, *session, **options)
+
+    async def _upload(self, file: dict[str, Any]) -> dict[str, Any]:
+        if file.get("is_stream") or file.get("meta") != {"_type": "gradio.FileData"}:
+            raise gr.Error("A file is sent as an upload, and in no other way.", print_exception=False)
+        try:
+            return await async_move_files_to_cache(file, self, check_in_upload_folder=True)
+        except Exception:  # of many kinds, the plainest too
+            sentence = "A file is neither an upload nor at an address from where everybody can fetch it."
+            raise gr.Error(sentence, print_exception=False) from None
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("path") is not None
+
+
 def list_models(task: str = "") -> list[dict]:
     """List the models that the app knows.
 
@@ -58,7 +93,7 @@ def list_models(task: str = "") -> list[dict]:
 
 def build(tabs: tuple[Tab, ...]) -> gr.Blocks:
     """Return the whole page with `tabs`."""
-    with gr.Blocks(title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False) as demo:
+    with Page(title="GAN Atelier", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False) as demo:
         with gr.Row(elem_classes="header"):
             gr.HTML("<h1>GAN Atelier</h1>", container=False, elem_classes="brand")
             with gr.Row(elem_classes="badges"):

@@ -82,9 +82,9 @@ def train(data: Path, out: Path, *, resume: bool = False, steps: int = 1000, see
             yield Step(step, steps, losses=losses)
         if step % 250 == 0 or step == steps:
             checkpoint.save(out / "checkpoint.pt", step, parts)
-            figures = judged(network, heads, *held_out)
+            figures = evaluate(network, heads, *held_out)
             yield Step(step, steps, message=", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-    figures = judged(network, heads, *held_out)
+    figures = evaluate(network, heads, *held_out)
     save_half(
         network.state_dict(), out / "identity.safetensors", {name: f"{value:.3f}" for name, value in figures.items()}
     )
@@ -118,7 +118,7 @@ def changed(faces: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def judged(
+def evaluate(
     network: FaceIdentity, heads: nn.ModuleList, faces: torch.Tensor, labels: torch.Tensor, ratings: torch.Tensor
 ) -> dict[str, float]:
     """Return how well `network` finds faces again, N×3×64×64 uint8, and what else its numbers tell."""

@@ -65,8 +65,8 @@ def train(data: Path, out: Path, *, resume: bool = False, steps: int = 6000, see
             yield Step(step, steps, losses={"rating": loss.item()})
         if step % 500 == 0 or step == steps:
             checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=_summary(_judged(network, sets)))
-    figures = _judged(network, sets)
+            yield Step(step, steps, message=_summary(evaluate(network, sets)))
+    figures = evaluate(network, sets)
     save_half(network.state_dict(), out / "attributes.safetensors", {name: f"{figures[name]:.3f}" for name in NAMES})
     yield Step(steps, steps, message=_summary(figures), result=figures)
 
@@ -113,7 +113,8 @@ def _split(faces: torch.Tensor, labels: torch.Tensor) -> tuple[tuple, tuple]:
 
 
 @torch.inference_mode()
-def _judged(network: FaceAttributes, sets: list[tuple]) -> dict[str, float]:
+def evaluate(network: FaceAttributes, sets: list[tuple]) -> dict[str, float]:
+    """Return how well `network` does on what is held out of each of `sets`: accuracy or correlation."""
     network.eval()
     scores, labels = [], []
     for one in sets:

@@ -10,11 +10,11 @@ from gan_models.classic.gan import GAN, Part, descend
 from gan_models.classic.network import Autoencoder, DCGANDiscriminator, Perceptron
 from gan_models.nn.losses import discriminator_loss, generator_loss, smoothed_discriminator_loss
 
-WEIGHTS = {"samples": 1.0, "latents": 0.1, "judged samples": 0.5, "judged latents": 0.1}
+WEIGHTS = {"samples": 1.0, "latents": 0.1, "adversarial samples": 0.5, "adversarial latents": 0.1}
 
 
 class AEGAN(GAN):
-    """A generator and an encoder that learn together, each judged by a discriminator of its own.
+    """A generator and an encoder that learn together, each against a discriminator of its own.
 
     Unlike in the paper, what comes back of latents teaches the encoder alone: a generator has no better way to lower
     that loss than to write its latents into pictures, as speckles, in which the encoder finds them again.
@@ -23,7 +23,7 @@ class AEGAN(GAN):
         generator: Has `encode`, from samples to latents N×z_dim, too.
         discriminator: From samples to N×1 logits.
         z_dim: Numbers of a latent.
-        judge: Discriminator of latents, N×z_dim to N×1 logits; by default a perceptron.
+        latent_discriminator: Of latents, N×z_dim to N×1 logits; by default a perceptron.
         lr: Learning rate.
         lr_d: That of both discriminators, if it is another.
         smoothed: Whether the discriminator of samples learns from labels as that of `DCGAN` does.
@@ -39,7 +39,7 @@ class AEGAN(GAN):
         generator: nn.Module,
         discriminator: nn.Module,
         z_dim: int,
-        judge: nn.Module | None = None,
+        latent_discriminator: nn.Module | None = None,
         *,
         lr: float = 2e-4,
         lr_d: float | None = None,
@@ -47,13 +47,14 @@ class AEGAN(GAN):
         weights: dict[str, float] | None = None,
     ):
         super().__init__(generator, discriminator, z_dim, lr=lr, lr_d=lr_d)
-        self.told_apart = smoothed_discriminator_loss if smoothed else discriminator_loss
-        self.judge, self.weights = judge or Perceptron(z_dim, 1, 256), WEIGHTS | (weights or {})
-        self.optimizers["judge"] = self.optimizer(self.judge, lr_d or lr)
+        self.sample_loss = smoothed_discriminator_loss if smoothed else discriminator_loss
+        self.latent_discriminator = latent_discriminator or Perceptron(z_dim, 1, 256)
+        self.weights = WEIGHTS | (weights or {})
+        self.optimizers["d of latents"] = self.optimizer(self.latent_discriminator, lr_d or lr)
 
     @classmethod
     def of_points(cls, z_dim: int = 16, classes: int = 0, **options: float | dict[str, float]) -> Self:
-        """Return an untrained game of perceptrons, for points in the plane."""
+        """Return an untrained GAN of perceptrons, for points in the plane."""
         return cls(PointAutoencoder(z_dim), Perceptron(2, 1), z_dim, **cls.for_points | options)
 
     @classmethod
@@ -67,13 +68,13 @@ class AEGAN(GAN):
         norm: str | None = None,
         **options: float | bool,
     ) -> Self:
-        """Return an untrained game of convolutions, for pictures of side×side pixels; see `GAN.of_pictures`."""
+        """Return an untrained GAN of convolutions, for pictures of side×side pixels; see `GAN.of_pictures`."""
         networks = Autoencoder(z_dim, side, width), DCGANDiscriminator(side, width, norm=norm or cls.norm)
         return cls(*networks, z_dim, **cls.for_pictures | options)
 
     def parts(self) -> dict[str, Part]:
         """Return all that a checkpoint keeps."""
-        return super().parts() | {"judge of latents": self.judge}
+        return super().parts() | {"discriminator of latents": self.latent_discriminator}
 
     def train_discriminator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Let both discriminators learn, from what is drawn and from what comes back."""
@@ -82,25 +83,25 @@ class AEGAN(GAN):
             found, made = self.generator.encode(real), self.generator(drawn)
             again, back = self.generator(found), self.generator.encode(made)
         score = self.discriminator(real)
-        loss = sum(self.told_apart(score, self.discriminator(fake)) for fake in (made, again)) / 2
+        loss = sum(self.sample_loss(score, self.discriminator(fake)) for fake in (made, again)) / 2
         descend(self.optimizers["d"], loss)
-        score = self.judge(drawn)
-        latent_loss = sum(discriminator_loss(score, self.judge(fake)) for fake in (found, back)) / 2
-        descend(self.optimizers["judge"], latent_loss)
-        return {"discriminator": loss.item(), "judge of latents": latent_loss.item()}
+        score = self.latent_discriminator(drawn)
+        latent_loss = sum(discriminator_loss(score, self.latent_discriminator(fake)) for fake in (found, back)) / 2
+        descend(self.optimizers["d of latents"], latent_loss)
+        return {"discriminator": loss.item(), "discriminator of latents": latent_loss.item()}
 
     def train_generator(self, real: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Let generator and encoder learn from both discriminators and from what does not come back."""
         drawn = self.latents(len(real))
         found, made = self.generator.encode(real), self.generator(drawn)
         again, back = self.generator(found), self.generator.encode(made.detach())
-        judged = [generator_loss(self.discriminator(fake)) for fake in (made, again)]
-        judged_latents = [generator_loss(self.judge(fake)) for fake in (found, back)]
+        fooled = [generator_loss(self.discriminator(fake)) for fake in (made, again)]
+        fooled_latents = [generator_loss(self.latent_discriminator(fake)) for fake in (found, back)]
         terms = {
             "samples": F.l1_loss(again, real),
             "latents": F.mse_loss(back, drawn),
-            "judged samples": sum(judged) / 2,
-            "judged latents": sum(judged_latents) / 2,
+            "adversarial samples": sum(fooled) / 2,
+            "adversarial latents": sum(fooled_latents) / 2,
         }
         loss = sum(self.weights[name] * term for name, term in terms.items())
         descend(self.optimizers["g"], loss, self.frozen)

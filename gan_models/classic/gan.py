@@ -58,7 +58,7 @@ class GAN:
 
     @classmethod
     def of_points(cls, z_dim: int = 64, classes: int = 0, **options: float | bool) -> Self:
-        """Return an untrained game of perceptrons, for points in the plane."""
+        """Return an untrained GAN of perceptrons, for points in the plane."""
         kinds = classes if cls.conditional else 0
         networks = Perceptron(z_dim, 2, classes=kinds), Perceptron(2, 1, classes=kinds)
         return cls(*networks, z_dim, **cls.for_points | options)
@@ -74,7 +74,7 @@ class GAN:
         norm: str | None = None,
         **options: float | bool,
     ) -> Self:
-        """Return an untrained game of convolutions, for pictures of side×side pixels.
+        """Return an untrained GAN of convolutions, for pictures of side×side pixels.
 
         With `norm` the discriminator has another normalisation than the family's; see `DCGANDiscriminator`.
 
@@ -95,7 +95,7 @@ class GAN:
         return {"generator": self.generator, "discriminator": self.discriminator, **self.optimizers}
 
     def to(self, device: torch.device) -> Self:
-        """Bring all networks to `device`, and return the game."""
+        """Bring all networks to `device`, and return the GAN."""
         for part in self.parts().values():
             if isinstance(part, nn.Module):
                 part.to(device, memory_format=torch.channels_last)
@@ -146,7 +146,7 @@ class GAN:
     def generator_loss(self, real: torch.Tensor, fake: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminator is from taking made samples for real ones.
 
-        The real ones, of the same kinds, are for a game that looks ahead.
+        The real ones, of the same kinds, are for one that looks ahead.
         """
         logits = self.discriminator(fake, labels)
         return saturating_generator_loss(logits) if self.saturating else generator_loss(logits)

@@ -22,7 +22,7 @@ class Progressive(WGANGP):
     def of_pictures(
         cls, side: int, *, z_dim: int = 128, width: int = 16, classes: int = 0, **options: float | bool
     ) -> Self:
-        """Return an untrained game for pictures of side×side pixels in the end.
+        """Return an untrained GAN for pictures of side×side pixels in the end.
 
         Raises:
             ValueError: The side is no power of two, or below 16.

@@ -88,28 +88,28 @@ def _trained(
     device = torch.device("cpu")  # such small networks are nowhere faster
     points, numbers = TOYS[toy](seed), RandomStream(seed)
     with numbers.drawn_from():
-        game = family(family_name).of_points(classes=len(points.modes), **options)
-        fixed = game.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
+        gan = family(family_name).of_points(classes=len(points.modes), **options)
+        fixed = gan.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
     real, _ = points.batch(SEEN)
     drawn = time.monotonic()
     for step in range(1, steps + 1):
         with computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
-            game.frozen = bool(freeze_after) and step > freeze_after
-            losses = game.step(points, BATCH)
+            gan.frozen = bool(freeze_after) and step > freeze_after
+            losses = gan.step(points, BATCH)
         if not all(np.isfinite(value) for value in losses.values()):
             raise ValueError(f"The training has diverged at step {step}; try a smaller rate.")
         if step % REPORT_EVERY and step < steps:
             continue
         with torch.no_grad():
-            samples = game.generator(*fixed)
-            if isinstance(game, Wasserstein):
-                losses["distance"] = -critic_loss(game.discriminator(real), game.discriminator(samples)).item()
-        losses["gradient of the generator"] = gradient_norm(game.generator)
-        losses["gradient of the discriminator"] = gradient_norm(game.discriminator)
+            samples = gan.generator(*fixed)
+            if isinstance(gan, Wasserstein):
+                losses["distance"] = -critic_loss(gan.discriminator(real), gan.discriminator(samples)).item()
+        losses["gradient of the generator"] = gradient_norm(gan.generator)
+        losses["gradient of the discriminator"] = gradient_norm(gan.discriminator)
         losses["modes"], losses["good samples"] = points.coverage(samples)
         preview = None
         if in_film(step, steps) or time.monotonic() - drawn > DRAW_EVERY:
-            preview = figure(lambda places: score(game.discriminator, places), real, samples[:SEEN])
+            preview = figure(lambda places: score(gan.discriminator, places), real, samples[:SEEN])
             drawn = time.monotonic()
         yield Step(step, steps, preview=preview, losses=losses)
     made = {"modes": losses["modes"], "of": len(points.modes), "good": losses["good samples"]}

@@ -11,9 +11,9 @@ from torch import nn
 
 from gan_models import processes
 from gan_models.classic import model
+from gan_models.classic.evaluation import HELD_OUT, PART, SAMPLES, Evaluator, draw
 from gan_models.classic.families import family as family_of
 from gan_models.classic.gan import gradient_norm
-from gan_models.classic.judge import HELD_OUT, JUDGED, PART, Judge, draw
 from gan_models.classic.network import Autoencoder
 from gan_models.classic.pictures import Pictures
 from gan_models.device import RandomStream, computing, training_precision
@@ -56,16 +56,16 @@ class Trainer:
         self.device, self.batch_size, self.family, self.step = device, batch_size, family, 0
         self.learned, self.held_out = pictures.split(HELD_OUT)
         self.learned.device = device
-        self.judge, self.numbers = Judge(self.held_out, device), RandomStream(seed)
+        self.evaluator, self.numbers = Evaluator(self.held_out, device), RandomStream(seed)
         self.side = pictures.pixels.shape[2]
         self.kinds = pictures.kinds if family_of(family).conditional else ()
         with self.numbers.drawn_from():
             build = family_of(family).of_pictures
-            self.game = build(self.side, z_dim=z_dim, classes=len(self.kinds), **chosen).to(device)
-        self.ema = EMA(self.game.generator, EMA_DECAY)
-        self.parts = {"training": About(family, self.kinds), **self.game.parts(), "ema": self.ema}
-        self.latents = torch.randn(JUDGED, z_dim, generator=torch.Generator().manual_seed(0)).to(device)
-        self.labels = (torch.arange(JUDGED) % max(1, len(self.kinds))).to(device)
+            self.gan = build(self.side, z_dim=z_dim, classes=len(self.kinds), **chosen).to(device)
+        self.ema = EMA(self.gan.generator, EMA_DECAY)
+        self.parts = {"training": About(family, self.kinds), **self.gan.parts(), "ema": self.ema}
+        self.latents = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0)).to(device)
+        self.labels = (torch.arange(SAMPLES) % max(1, len(self.kinds))).to(device)
 
     def until(self, steps: int, state: Path, target: Path | None) -> Iterator[Step]:
         """Go on until there are so many steps in all; see `train_on`."""
@@ -81,7 +81,7 @@ class Trainer:
                     raise ValueError(f"{problem}; try a smaller rate.")
                 yield Step(self.step, steps, losses=losses)
                 if self.step % every == 0 or self.step == steps:
-                    drawn, scores = self.judged()
+                    drawn, scores = self.evaluate()
                     sheet = to_sheet((drawn[: SHEET**2] + 1) / 2, SHEET)
                     if target is not None and processes.is_first():
                         model.save(*made, target)
@@ -99,14 +99,14 @@ class Trainer:
     def learn(self, steps: int) -> dict[str, float]:
         """Take one step of so many in all, and return its losses and the norm of the generator's gradient."""
         with computing(self.device, SHORT_OF_MEMORY), uninterrupted(), self.numbers.drawn_from():
-            self.game.advance(self.step, steps)
+            self.gan.advance(self.step, steps)
             with training_precision(self.device):
-                losses = self.game.step(self.learned, self.batch_size)
-            self.ema.update(self.game.generator)
+                losses = self.gan.step(self.learned, self.batch_size)
+            self.ema.update(self.gan.generator)
         self.step += 1
-        return losses | {"gradient of the generator": gradient_norm(self.game.generator)}
+        return losses | {"gradient of the generator": gradient_norm(self.gan.generator)}
 
-    def judged(self) -> tuple[torch.Tensor, dict[str, float]]:
+    def evaluate(self) -> tuple[torch.Tensor, dict[str, float]]:
         """Return what the averaged generator draws of the fixed latents, as `draw` does, and its scores.
 
         Its batch normalisation is brought in line with its weights before.
@@ -116,10 +116,10 @@ class Trainer:
             pairs = zip(self.latents.split(PART), self.labels.split(PART), strict=True)
             renew_statistics(network, [partial(network, z, label) for z, label in pairs])
             if isinstance(network, Autoencoder):
-                seen = self.learned.pixels[:JUDGED].to(self.device).float() / 127.5 - 1
+                seen = self.learned.pixels[:SAMPLES].to(self.device).float() / 127.5 - 1
                 renew_statistics(network.encoder, [partial(network.encode, part) for part in seen.split(PART)])
             drawn = draw(network, self.latents, self.labels, self.side)
-            return drawn, self.judge(drawn)
+            return drawn, self.evaluator(drawn)
 
     def save(self, state: Path) -> None:
         """Write the checkpoint."""

@@ -70,9 +70,9 @@ def _film(source: Path, target: Path, restored: partial, settings: dict) -> int:
     Raises:
         ValueError: It can't be read, or would be overwritten.
     """
-    from gan_models.images.video import Film, open_video
+    from gan_models.images.video import Video, open_video
 
-    film = Film(source)
+    film = Video(source)
     if target.exists() and target.samefile(source):
         raise ValueError(f"The result would overwrite the original {target}; choose another name.")
     target.parent.mkdir(parents=True, exist_ok=True)

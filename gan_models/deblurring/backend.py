@@ -14,7 +14,7 @@ from gan_models.backend import Backend
 from gan_models.checkpoints import registry
 from gan_models.deblurring import Deblur, classical
 from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
-from gan_models.images import glimpse, join_alpha, split_alpha
+from gan_models.images import join_alpha, split_alpha, thumbnail
 from gan_models.images.tensors import to_tensor
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.jobs import Step, check_wanted
@@ -63,7 +63,7 @@ class Deblurrer(Backend):
         function = self._function(ask.length, ask.angle)
         tiles = tiled_within_memory(function, small, out=sharp, device=self.device, tile=TILE, overlap=OVERLAP)
         for index, total in tiles:
-            yield Step(index, total, preview=glimpse(sharp))
+            yield Step(index, total, preview=thumbnail(sharp))
         if reduction > 1:
             sharp = _changed(colour, small, sharp)
         mixed = cv2.addWeighted(sharp, ask.strength, colour, 1 - ask.strength, 0)

@@ -12,7 +12,7 @@ from gan_models.jobs import Step
 from gan_models.nn.layers import NLayerDiscriminator, RestorationUNet
 from gan_models.nn.losses import CONTENT_LAYERS, PerceptualLoss
 from gan_models.training import checkpoint
-from gan_models.training.damaged import DamagedPairs
+from gan_models.training.degraded import DegradedPairs
 from gan_models.training.ema import EMA
 from gan_models.training.paired import Wasserstein, train_paired
 
@@ -80,12 +80,12 @@ def train(
     yield from train_paired(
         "deblur-compact",
         out,
-        lambda seed: DamagedPairs(
+        lambda seed: DegradedPairs(
             data, patch, seed, lambda image, rng: random_blur(image, rng, LONGEST), margin=LONGEST // 2
         ),
         network,
         content,
-        game=Wasserstein(NLayerDiscriminator(3, ndf=32, n_layers=3)) if objective == "deblurgan" else None,
+        adversary=Wasserstein(NLayerDiscriminator(3, ndf=32, n_layers=3)) if objective == "deblurgan" else None,
         adversarial_weight=ADVERSARIAL_WEIGHT,
         adversarial_from=0,
         steps=steps,

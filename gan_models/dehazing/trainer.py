@@ -14,9 +14,9 @@ from gan_models.images.tensors import to_tensor
 from gan_models.jobs import Step
 from gan_models.nn.layers import NLayerDiscriminator, RestorationUNet
 from gan_models.nn.losses import CONTENT_LAYERS, PerceptualLoss
-from gan_models.training.damaged import HELD_OUT, DamagedPairs
+from gan_models.training.degraded import HELD_OUT, DegradedPairs
 from gan_models.training.paired import Conditional, mean_errors, train_paired
-from gan_models.training.unpaired import CycleGame, train_unpaired
+from gan_models.training.unpaired import CycleGAN, train_unpaired
 
 SEEN = 2  # pictures of a batch whose features are compared, which takes as long as the network itself
 # CANDY (Swami and Das 2018, section 3.3): adversarial, content, squared and smooth absolute errors, by our weights.
@@ -46,7 +46,7 @@ def train_candy(
     lr: float = 4e-4,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Train CANDY's game on clear pictures below `data`; leave `dehaze-candy-compact.safetensors` in `out`.
+    """Train CANDY on clear pictures below `data`; leave `dehaze-candy-compact.safetensors` in `out`.
 
     The discriminator comes in for the last third, or from the step `adversarial_from` on. Yields as `train_paired`.
     """
@@ -64,10 +64,10 @@ def train_candy(
     yield from train_paired(
         "dehaze-candy-compact",
         out,
-        lambda seed: DamagedPairs(data, patch, seed, random_haze),
+        lambda seed: DegradedPairs(data, patch, seed, random_haze),
         compact_network(),
         content,
-        game=Conditional(NLayerDiscriminator(6, ndf=32, n_layers=2)),
+        adversary=Conditional(NLayerDiscriminator(6, ndf=32, n_layers=2)),
         adversarial_weight=CANDY_ADVERSARIAL_WEIGHT,
         adversarial_from=steps * 2 // 3 if adversarial_from is None else adversarial_from,
         steps=steps,
@@ -78,7 +78,7 @@ def train_candy(
     )
 
 
-class CycleDehaze(CycleGame):
+class CycleDehaze(CycleGAN):
     """CycleGAN from hazy to clear pictures, whose cycles must keep the features of a picture too."""
 
     def __init__(self, features: nn.Module):
@@ -139,8 +139,8 @@ def train_cycle(
     half as the other. The network that makes haze is left too, as `haze.safetensors`.
 
     With `start`, the folder of such a training, its dehazing network goes on alone, from clear pictures and the haze
-    that the other one makes. The game has one picture a step and a discriminator that wants more contrast, so that
-    it changes what merely looks washed out; six pictures a step, half without haze, teach it to leave that alone.
+    that the other one makes. Its lesson of one picture a step, from a discriminator that wants more contrast, makes
+    it change what merely looks washed out; six pictures a step, half without haze, teach it to leave that alone.
 
     Yields as `train_unpaired` or, with `start`, as `train_paired`, by the PSNR of what was hazy.
 
@@ -169,7 +169,7 @@ def train_cycle(
         lambda seed: OwnHaze(Unpaired(data, patch, seed), haze),
         dehaze,
         lambda made, clear: {"density": F.l1_loss(made.float(), clear)},
-        game=None,
+        adversary=None,
         adversarial_weight=0.0,
         adversarial_from=0,
         batch_size=batch_size or 6,
@@ -202,7 +202,7 @@ class Unpaired:
     """
 
     def __init__(self, folder: Path, size: int, seed: int):
-        self.pairs = DamagedPairs(folder, size, seed, random_haze)
+        self.pairs = DegradedPairs(folder, size, seed, random_haze)
         self.halves = [self.pairs.pictures[half::2] for half in (0, 1)]
         if not all(self.halves):
             raise ValueError(f"Training without pairs takes more than {HELD_OUT + 1} pictures.")

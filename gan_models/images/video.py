@@ -1,4 +1,4 @@
-"""Films that browsers play: H.264 in MP4, or GIF, with the same account of how they were made as pictures carry."""
+"""Videos that browsers play: H.264 in MP4, or GIF, with the same account of how they were made as pictures carry."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ MAX_FPS = 60
 BT709, VIDEO_RANGE = 1, 1  # said in the file, as browsers otherwise guess the colour matrix by the size
 
 
-class Film:
+class Video:
     """A film to be read: its rate, about how many pictures it has, and the pictures one by one.
 
     Attributes:
@@ -73,11 +73,17 @@ class Film:
                 yield np.ascontiguousarray(np.rot90(picture, turns))
 
 
-def _opened(path: str) -> av.container.InputContainer:
-    return av.open(path, options={"format_whitelist": FORMATS})
+@contextmanager
+def _opened(path: str) -> Iterator[av.container.InputContainer]:
+    """Open a file for FFmpeg, which never sees its name and may open nothing else, whatever the file asks for."""
+    with (
+        open(path, "rb") as file,
+        av.open(file, options={"format_whitelist": FORMATS, "protocol_whitelist": ""}) as container,
+    ):
+        yield container
 
 
-class FilmWriter(Protocol):
+class Writer(Protocol):
     """Takes one picture after the other; see `open_video`."""
 
     def write(self, picture: np.ndarray) -> None:
@@ -132,9 +138,7 @@ class GifWriter:
 
 
 @contextmanager
-def open_video(
-    path: str | os.PathLike, *, fps: float, generated: bool = False, **record: Any
-) -> Iterator[FilmWriter]:
+def open_video(path: str | os.PathLike, *, fps: float, generated: bool = False, **record: Any) -> Iterator[Writer]:
     """Write a film to `path`: give pictures to the writer inside the `with` block.
 
     Args:

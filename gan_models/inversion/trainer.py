@@ -62,7 +62,7 @@ def train(
             faces = torch.cat([drawn.clamp(0, 1), real]).contiguous(memory_format=torch.channels_last)
             described = distance.describe(faces)
         with mixed_precision(device, bfloat16=True):
-            guessed = encoder(damaged(faces)).float()
+            guessed = encoder(degraded(faces)).float()
             redrawn = generator.synthesis(guessed, "const").float() / 2 + 0.5
             features = distance(redrawn, described).mean()
         losses = {
@@ -89,7 +89,7 @@ def train(
     yield Step(steps, steps, message="done", result=ema.network)
 
 
-def damaged(faces: torch.Tensor) -> torch.Tensor:
+def degraded(faces: torch.Tensor) -> torch.Tensor:
     """Return N×3×H×W faces of which a quarter at random are grey, and a quarter have a grey hole."""
     side, pictures = faces.shape[-1], []
     for face in faces:

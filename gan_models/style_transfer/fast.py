@@ -13,8 +13,8 @@ from gan_models.backend import Backend
 from gan_models.checkpoints import registry
 from gan_models.device import SHORT_OF_MEMORY, computing, mixed_precision
 from gan_models.images.alpha import join_alpha, split_alpha
-from gan_models.images.glimpse import glimpse
 from gan_models.images.tensors import to_image, to_tensor
+from gan_models.images.thumbnail import thumbnail
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.jobs import Step
 from gan_models.style_transfer import FastStylize
@@ -58,7 +58,7 @@ class FastStyle(Backend):
                 overlap=self.overlap,
             )
             for index, total in tiles:
-                yield Step(index, total, preview=glimpse(drawn))
+                yield Step(index, total, preview=thumbnail(drawn))
         mixed = cv2.addWeighted(drawn, ask.strength, colour, 1 - ask.strength, 0)
         yield Step(1, 1, result=join_alpha(mixed, alpha))
 

@@ -10,7 +10,7 @@ from torch import nn
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
 from gan_models.device import mixed_precision
-from gan_models.images import glimpse, join_alpha, split_alpha
+from gan_models.images import join_alpha, split_alpha, thumbnail
 from gan_models.images.tiling import tiled_within_memory
 from gan_models.jobs import Step
 from gan_models.super_resolution import Upscale
@@ -59,7 +59,7 @@ class Upscaler(Backend):
             overlap=self.overlap,
         )
         for index, total in tiles:
-            yield Step(index, total, preview=glimpse(out))
+            yield Step(index, total, preview=thumbnail(out))
         yield Step(total, total, result=join_alpha(out, alpha))
 
     def _enlarge(self, batch: torch.Tensor, factor: int) -> torch.Tensor:

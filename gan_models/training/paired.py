@@ -25,57 +25,57 @@ class Pairs(Protocol):
     """Where pairs come from."""
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` damaged pictures and their originals, N×3×H×W in [0, 1]."""
+        """Return `count` degraded pictures and their originals, N×3×H×W in [0, 1]."""
 
     def validate(self, network: nn.Module) -> float:
         """Return the PSNR in dB that `network` reaches on pictures that are held out."""
 
 
 class Conditional:
-    """The conditional least-squares game of CANDY: the discriminator sees pairs."""
+    """CANDY's adversarial losses, conditional least squares: the discriminator sees pairs."""
 
     bfloat16 = True  # bears it
 
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
 
-    def generator_loss(self, damaged: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, degraded: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminator is from taking what was made for an original."""
-        return losses.least_squares(self.discriminator(torch.cat([damaged, made], 1)), 1)
+        return losses.least_squares(self.discriminator(torch.cat([degraded, made], 1)), 1)
 
-    def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
+    def discriminator_loss(self, degraded: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return how far it is from telling them apart."""
-        fake = self.discriminator(torch.cat([damaged, made], 1))
-        real = self.discriminator(torch.cat([damaged, original], 1))
+        fake = self.discriminator(torch.cat([degraded, made], 1))
+        real = self.discriminator(torch.cat([degraded, original], 1))
         return (losses.least_squares(fake, 0) + losses.least_squares(real, 1)) / 2
 
 
 class CrossEntropy(Conditional):
-    """The conditional game of pix2pix (Isola et al. 2017, equation 1), with the loss that does not saturate."""
+    """pix2pix's conditional adversarial losses (Isola et al. 2017, equation 1), which do not saturate."""
 
-    def generator_loss(self, damaged: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, degraded: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return -log D(x, G(x))."""
-        return losses.generator_loss(self.discriminator(torch.cat([damaged, made], 1)))
+        return losses.generator_loss(self.discriminator(torch.cat([degraded, made], 1)))
 
-    def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
+    def discriminator_loss(self, degraded: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return half of -log D(x, y) - log(1 - D(x, G(x))), to slow the discriminator (section 3.3)."""
-        real, fake = (self.discriminator(torch.cat([damaged, picture], 1)) for picture in (original, made))
+        real, fake = (self.discriminator(torch.cat([degraded, picture], 1)) for picture in (original, made))
         return losses.discriminator_loss(real, fake) / 2
 
 
 class Wasserstein:
-    """The game of DeblurGAN: a critic of single pictures with a gradient penalty (Gulrajani et al. 2017)."""
+    """DeblurGAN's adversarial losses: a critic of single pictures with a gradient penalty (Gulrajani et al. 2017)."""
 
     bfloat16 = False  # which its penalty, a second derivative, does not bear
 
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
 
-    def generator_loss(self, damaged: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, degraded: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return the critic's score, negated."""
         return -self.discriminator(made).mean()
 
-    def discriminator_loss(self, damaged: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
+    def discriminator_loss(self, degraded: torch.Tensor, made: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
         """Return the negated distance, with the penalty on the gradient between made and original pictures."""
         loss = losses.critic_loss(self.discriminator(original), self.discriminator(made))
         return loss + PENALTY_WEIGHT * losses.gradient_penalty(self.discriminator, original, made)
@@ -88,7 +88,7 @@ def train_paired(
     network: nn.Module,
     content: Callable[[torch.Tensor, torch.Tensor], Mapping[str, torch.Tensor]],
     *,
-    game: Conditional | Wasserstein | None,
+    adversary: Conditional | Wasserstein | None,
     adversarial_weight: float,
     adversarial_from: int,
     steps: int,
@@ -100,7 +100,7 @@ def train_paired(
     """Train `network`; leave the running average of its weights as `name`.safetensors in `out`.
 
     Yields a `Step` every 20 iterations; the last one's result is the validation PSNR in dB. The rate falls along a
-    cosine. All but the gradient penalty's game runs in bfloat16 where the CPU has it.
+    cosine. All but the gradient penalty runs in bfloat16 where the CPU has it.
 
     Args:
         name: Of the file.
@@ -108,7 +108,7 @@ def train_paired(
         pairs: Makes the source of pairs from a seed.
         network: The generator, in float32.
         content: The terms of the loss, weighted, by name, of what was made and the originals.
-        game: What the discriminator is and what it wants; None for none.
+        adversary: What the discriminator is and what it wants; None for none.
         adversarial_weight: Of its verdict, beside the content's terms.
         adversarial_from: The first step that counts it; the discriminator begins to learn there.
         steps: Iterations in all.
@@ -121,21 +121,21 @@ def train_paired(
     ema = EMA(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=(0.9, 0.99))
     parts = {"generator": network, "ema": ema, "optimizer": optimizer}
-    if game:
-        critic = game.discriminator.to(memory_format=torch.channels_last)
+    if adversary:
+        critic = adversary.discriminator.to(memory_format=torch.channels_last)
         d_optimizer = torch.optim.Adam(critic.parameters(), lr=lr / 2, betas=(0.5, 0.9))
         parts |= {"discriminator": critic, "d_optimizer": d_optimizer}
     step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
     source = pairs(seed + step)
     while step < steps:
-        damaged, original = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
-        playing = game is not None and step >= adversarial_from
+        degraded, original = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
+        adversarial = adversary is not None and step >= adversarial_from
         with training_precision(torch.device("cpu")):
-            made = network(damaged)
+            made = network(degraded)
             terms = dict(content(made, original))
-            if playing:
+            if adversarial:
                 critic.requires_grad_(False)
-                terms["adversarial"] = adversarial_weight * game.generator_loss(damaged, made)
+                terms["adversarial"] = adversarial_weight * adversary.generator_loss(degraded, made)
                 critic.requires_grad_(True)
         loss = sum(term.float() for term in terms.values())
         optimizer.zero_grad()
@@ -144,9 +144,9 @@ def train_paired(
         optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
         optimizer.step()
         ema.update(network)
-        if playing:
-            with training_precision(torch.device("cpu")) if game.bfloat16 else nullcontext():
-                d_loss = game.discriminator_loss(damaged, made.detach().float(), original)
+        if adversarial:
+            with training_precision(torch.device("cpu")) if adversary.bfloat16 else nullcontext():
+                d_loss = adversary.discriminator_loss(degraded, made.detach().float(), original)
             d_optimizer.zero_grad()
             d_loss.backward()
             d_optimizer.step()

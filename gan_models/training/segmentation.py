@@ -67,8 +67,8 @@ def train(
             yield Step(step, steps, losses={"cross-entropy": loss.item()})
         if step % SAVE_EVERY == 0 or step == steps:
             checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=_summary(judged(ema.network, *test)))
-    score = judged(ema.network, *test)
+            yield Step(step, steps, message=_summary(evaluate(ema.network, *test)))
+    score = evaluate(ema.network, *test)
     figures = {name: f"{value:.4f}" for name, value in score._asdict().items()}
     save_half(ema.network.state_dict(), out / "facades-segmentation-compact.safetensors", figures)
     yield Step(steps, steps, message=_summary(score), result=score)
@@ -106,7 +106,7 @@ def augmented(photos: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor,
 
 
 @torch.inference_mode()
-def judged(network: SegmentationUNet, photos: torch.Tensor, labels: torch.Tensor) -> FCNScore:
+def evaluate(network: SegmentationUNet, photos: torch.Tensor, labels: torch.Tensor) -> FCNScore:
     """Return how well N×3×H×W uint8 `photos` are labelled."""
     network.eval()
     found = [network(part / 255).argmax(1) for part in photos.split(20)]

@@ -29,7 +29,7 @@ class Sets(Protocol):
         """Return a PSNR in dB that tells how well both generators do on pictures that are held out."""
 
 
-class CycleGame(nn.Module):
+class CycleGAN(nn.Module):
     """Two generators and two discriminators (sections 3.1, 3.2 and 5.2 of the paper).
 
     Args:
@@ -42,8 +42,8 @@ class CycleGame(nn.Module):
     Attributes:
         a_to_b: Generator from A to B.
         b_to_a: The other way.
-        judge_a: Tells pictures of A from what `b_to_a` makes.
-        judge_b: Tells pictures of B from what `a_to_b` makes.
+        discriminator_a: Tells pictures of A from what `b_to_a` makes.
+        discriminator_b: Tells pictures of B from what `a_to_b` makes.
     """
 
     def __init__(
@@ -55,15 +55,16 @@ class CycleGame(nn.Module):
     ):
         super().__init__()
         self.a_to_b, self.b_to_a = generator(), generator()
-        self.judge_a, self.judge_b = discriminator(), discriminator()
+        self.discriminator_a, self.discriminator_b = discriminator(), discriminator()
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.histories = {"a": History(), "b": History()}
 
     def generator_losses(self, a: torch.Tensor, b: torch.Tensor) -> tuple[dict[str, torch.Tensor], ...]:
-        """Return the terms of the generators' loss by name, and the pictures that they made, by what judges them."""
+        """Return the terms of the generators' loss by name, and the pictures that they made, by kind."""
         made = {"b": self.a_to_b(a), "a": self.b_to_a(b)}
         again = self.b_to_a(made["b"]), self.a_to_b(made["a"])
-        adversarial = least_squares(self.judge_b(made["b"]), 1) + least_squares(self.judge_a(made["a"]), 1)
+        scores = self.discriminator_b(made["b"]), self.discriminator_a(made["a"])
+        adversarial = least_squares(scores[0], 1) + least_squares(scores[1], 1)
         terms = {
             "adversarial": adversarial,
             "cycle": self.cycle_weight * (F.l1_loss(again[0], a) + F.l1_loss(again[1], b)),
@@ -80,7 +81,7 @@ class CycleGame(nn.Module):
         made: dict[str, torch.Tensor],
         again: tuple[torch.Tensor, torch.Tensor],
     ) -> dict[str, torch.Tensor]:
-        """Return what a game adds to these terms: nothing here.
+        """Return what a subclass adds to these terms: nothing here.
 
         Args:
             a: Pictures of A.
@@ -93,14 +94,14 @@ class CycleGame(nn.Module):
     def discriminator_loss(self, made: dict[str, torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminators are from telling pictures of each history from real ones."""
         loss = a.new_zeros(())
-        for kind, judge, real in (("a", self.judge_a, a), ("b", self.judge_b, b)):
+        for kind, discriminator, real in (("a", self.discriminator_a, a), ("b", self.discriminator_b, b)):
             fake = self.histories[kind].exchange(made[kind])
-            loss = loss + least_squares(judge(fake), 0) + least_squares(judge(real), 1)
+            loss = loss + least_squares(discriminator(fake), 0) + least_squares(discriminator(real), 1)
         return loss / 2
 
 
 def train_unpaired(
-    game: CycleGame,
+    gan: CycleGAN,
     sets: Callable[[int], Sets],
     out: Path,
     names: tuple[str, str | None],
@@ -111,13 +112,13 @@ def train_unpaired(
     seed: int,
     resume: bool,
 ) -> Iterator[Step]:
-    """Train `game`; leave the running averages of its generators in `out`.
+    """Train `gan`; leave the running averages of its generators in `out`.
 
     The rate is constant for the first half and then falls to zero. Yields a `Step` every 20 iterations; the last
     one's result is what `Sets.validate` says. Networks run in bfloat16 where the CPU has it.
 
     Args:
-        game: Generators and discriminators, in float32.
+        gan: Generators and discriminators, in float32.
         sets: Makes the source of pictures from a seed.
         out: Folder for checkpoints and weights.
         names: Of the files for the generators to B and to A, without ".safetensors"; None for one that isn't kept.
@@ -127,19 +128,19 @@ def train_unpaired(
         seed: Of the pictures.
         resume: Go on from the checkpoint in `out`.
     """
-    game = game.to(memory_format=torch.channels_last)
-    averages = {"a_to_b": EMA(game.a_to_b), "b_to_a": EMA(game.b_to_a)}
+    gan = gan.to(memory_format=torch.channels_last)
+    averages = {"a_to_b": EMA(gan.a_to_b), "b_to_a": EMA(gan.b_to_a)}
     sides = {
-        "generators": [*game.a_to_b.parameters(), *game.b_to_a.parameters()],
-        "judges": [*game.judge_a.parameters(), *game.judge_b.parameters()],
+        "generators": [*gan.a_to_b.parameters(), *gan.b_to_a.parameters()],
+        "discriminators": [*gan.discriminator_a.parameters(), *gan.discriminator_b.parameters()],
     }
     optimizers = {name: torch.optim.Adam(side, lr=lr, betas=(0.5, 0.999)) for name, side in sides.items()}
     schedules = {
         f"{name}' rate": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
         for name, optimizer in optimizers.items()
     }
-    histories = {f"history {kind}": history for kind, history in game.histories.items()}
-    parts = {"game": game, **averages, **optimizers, **schedules, **histories}
+    histories = {f"history {kind}": history for kind, history in gan.histories.items()}
+    parts = {"gan": gan, **averages, **optimizers, **schedules, **histories}
     step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
     source = sets(seed + step)
 
@@ -148,16 +149,16 @@ def train_unpaired(
 
     while step < steps:
         a, b = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
-        _learn(sides["judges"], False)
+        _learn(sides["discriminators"], False)
         with training_precision(torch.device("cpu")):
-            terms, made = game.generator_losses(a, b)
+            terms, made = gan.generator_losses(a, b)
         _descend(optimizers["generators"], sum(term.float() for term in terms.values()))
         for name, average in averages.items():
-            average.update(game.get_submodule(name))
-        _learn(sides["judges"], True)
+            average.update(gan.get_submodule(name))
+        _learn(sides["discriminators"], True)
         with training_precision(torch.device("cpu")):
-            terms["discriminators"] = game.discriminator_loss(made, a, b)
-        _descend(optimizers["judges"], terms["discriminators"].float())
+            terms["discriminators"] = gan.discriminator_loss(made, a, b)
+        _descend(optimizers["discriminators"], terms["discriminators"].float())
         for schedule in schedules.values():
             schedule.step()
         step += 1

@@ -10,7 +10,7 @@ from torch import nn
 from gan_models.jobs import Step
 from gan_models.nn.layers import NLayerDiscriminator
 from gan_models.training.paired import CrossEntropy, train_paired
-from gan_models.training.unpaired import CycleGame, train_unpaired
+from gan_models.training.unpaired import CycleGAN, train_unpaired
 from gan_models.translation.network import HoleFiller, Redrawer, UnetGenerator, patch_discriminator
 from gan_models.translation.pairs import SETS, TASKS, Pairs, TwoSets
 
@@ -82,14 +82,14 @@ def train(
     side = side or kind.side
     if side % made.multiple:
         raise ValueError(f"The side must be a multiple of {made.multiple} pixels, not {side}.")
-    judge = patch_discriminator(patch, kind.input_nc + 3, NDF, "instance").apply(_begin) if patch else None
+    discriminator = patch_discriminator(patch, kind.input_nc + 3, NDF, "instance").apply(_begin) if patch else None
     yield from train_paired(
         f"translate-{task}-compact",
         out,
         lambda seed: Pairs(data, kind, side, seed),
         made,
         lambda drawn, photo: {"l1": l1_weight * F.l1_loss(drawn.float(), photo)},
-        game=CrossEntropy(judge) if judge else None,
+        adversary=CrossEntropy(discriminator) if discriminator else None,
         adversarial_weight=1.0,
         adversarial_from=0,
         steps=steps,
@@ -143,7 +143,7 @@ def train_cycle(
         raise ValueError(f"The side must be a multiple of four and at least 32 pixels, not {side}.")
     torch.manual_seed(seed)
     yield from train_unpaired(
-        CycleGame(
+        CycleGAN(
             compact_cyclegan,
             lambda: NLayerDiscriminator(3, NDF, n_layers=3, norm="instance"),
             cycle_weight,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-
 from demos.training_lab.endpoints import EXPERIMENTS
+
 from gan_models.classic import points, toy
 from gan_models.classic.families import FAMILIES
 from gan_models.jobs import finish

@@ -29,10 +29,10 @@ def losses():
         for name, family in FAMILIES.items():
             torch.manual_seed(0)
             options = {"z_dim": 8, "width": 4, "classes": len(source.kinds), **OPTIONS.get(name, {})}
-            game, found[name] = family.of_pictures(16, **options), []
+            gan, found[name] = family.of_pictures(16, **options), []
             for step in range(STEPS):
-                game.advance(step / STEPS)
-                found[name].append(game.step(source, BATCH))
+                gan.advance(step / STEPS)
+                found[name].append(gan.step(source, BATCH))
     return found
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from gan_models.classic import PictureGenerator, judge, model, pictures, train, trainer
+from gan_models.classic import PictureGenerator, evaluation, model, pictures, train, trainer
 from gan_models.classic.families import FAMILIES
 from gan_models.classic.network import NORMS, Autoencoder, DCGANGenerator, ProgressiveGenerator
 from gan_models.classic.progressive import Progressive
@@ -61,7 +61,7 @@ def test_a_training_that_has_had_its_steps_is_not_begun_again(sprites, tmp_path,
 def test_a_grown_training_that_goes_on_does_not_shrink(sprites, tmp_path):
     for steps in (8, 30):
         steps_of = train.train_on(sprites, "progressive", tmp_path / "a.pt", steps=steps, **SMALL)
-        grown = [float(steps_of.gi_frame.f_locals["self"].game.generator.grown) for _ in steps_of]
+        grown = [float(steps_of.gi_frame.f_locals["self"].gan.generator.grown) for _ in steps_of]
         assert grown == sorted(grown)
         assert grown[-1] == 2  # as far as 16 pixels go
     assert grown[0] == 2
@@ -69,12 +69,12 @@ def test_a_grown_training_that_goes_on_does_not_shrink(sprites, tmp_path):
 
 @pytest.mark.parametrize(("steps", "last"), [(310, 0.33), (1000, 3), (20_000, 3)])
 def test_a_training_that_goes_on_leaves_out_no_level(steps, last):
-    game, seen = Progressive.of_pictures(32, z_dim=4, width=2), []
+    gan, seen = Progressive.of_pictures(32, z_dim=4, width=2), []
     for done in range(300):  # of 2000
-        game.advance(done, 2000)
+        gan.advance(done, 2000)
     for done in range(300, steps):
-        game.advance(done, steps)
-        seen.append(float(game.generator.grown))
+        gan.advance(done, steps)
+        seen.append(float(gan.generator.grown))
     assert seen[0] < 0.1
     assert max(b - a for a, b in pairwise(seen)) <= 2 * (3 + 2) / steps + 1e-6
     assert seen == sorted(seen)
@@ -96,12 +96,12 @@ def test_the_averaged_generator_is_there_as_soon_as_it_is_shown(sprites, tmp_pat
 def test_the_average_is_normalised_by_statistics_of_its_own(sprites, tmp_path, name):
     network = finish(train.train_on(sprites, name, tmp_path / "a.pt", steps=30, lr=0.01, **SMALL))[0]
     generator = getattr(network, "generator", network)
-    latents = torch.randn(judge.JUDGED, 8, generator=torch.Generator().manual_seed(0))
+    latents = torch.randn(evaluation.SAMPLES, 8, generator=torch.Generator().manual_seed(0))
     first, norm = generator.layers[:2]
     seen = [first(part[:, :, None, None]).mean((0, 2, 3)) for part in latents.split(32)]
     torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
     if name == "aegan":
-        learned = sprites.split(judge.HELD_OUT)[0].pixels.float() / 127.5 - 1
+        learned = sprites.split(evaluation.HELD_OUT)[0].pixels.float() / 127.5 - 1
         first, _, second, norm = network.encoder.layers[:4]
         seen = [second(F.leaky_relu(first(part), 0.2)).mean((0, 2, 3)) for part in learned.split(32)]
         torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
@@ -142,9 +142,9 @@ def test_rates_and_the_discriminators_norm_can_be_chosen(sprites, tmp_path, fami
     for norm in NORMS:
         steps = train.train_on(sprites, family, tmp_path / f"{norm}.pt", norm=norm, **options)
         next(steps)
-        game = steps.gi_frame.f_locals["self"].game
-        assert [game.optimizers[part].defaults["lr"] for part in "gd"] == [3e-3, 4e-3]
-        parts = list(game.discriminator.modules())
+        gan = steps.gi_frame.f_locals["self"].gan
+        assert [gan.optimizers[part].defaults["lr"] for part in "gd"] == [3e-3, 4e-3]
+        parts = list(gan.discriminator.modules())
         assert any(isinstance(part, torch.nn.BatchNorm2d) for part in parts) == (norm == "batch")
         assert any(hasattr(part, "parametrizations") for part in parts) == (norm == "spectral")
         steps.close()
@@ -170,9 +170,9 @@ def test_numbers_that_run_away_are_named(sprites, tmp_path):
     before = (tmp_path / "a.pt").read_bytes()
     steps = train.train_on(sprites, "wgan", tmp_path / "a.pt", steps=9, **SMALL)
     step = next(steps)
-    game = steps.gi_frame.f_locals["self"].game
+    gan = steps.gi_frame.f_locals["self"].gan
     with torch.no_grad():
-        next(game.generator.parameters()).fill_(torch.nan)
+        next(gan.generator.parameters()).fill_(torch.nan)
     with pytest.raises(ValueError, match="diverged at step 3"):
         finish(steps)
     assert step.index == 2
@@ -182,11 +182,11 @@ def test_numbers_that_run_away_are_named(sprites, tmp_path):
 def test_each_of_the_critics_steps_sees_the_weights_of_the_one_before(sprites, tmp_path):
     """Copies of weights in half precision must not outlive a step."""
     torch.manual_seed(0)
-    game, batch = FAMILIES["wgan"].of_pictures(16, z_dim=8, width=4, lr=1e-3), sprites.batch(8)
+    gan, batch = FAMILIES["wgan"].of_pictures(16, z_dim=8, width=4, lr=1e-3), sprites.batch(8)
     latents = torch.randn(8, 8)
-    game.latents = lambda count: latents
+    gan.latents = lambda count: latents
     with training_precision(torch.device("cpu")):
-        losses = [game.train_discriminator(*batch)["discriminator"] for _ in range(4)]
+        losses = [gan.train_discriminator(*batch)["discriminator"] for _ in range(4)]
     assert len(set(losses)) == 4
 
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from gan_models.__main__ import main
 from gan_models.images import decode, read_provenance
-from gan_models.images.video import Film, open_video, read_video_provenance
+from gan_models.images.video import Video, open_video, read_video_provenance
 
 
 def run(*arguments):
@@ -53,7 +53,7 @@ def test_a_folder_is_restored_and_what_fails_is_named(tmp_path, capsys):
 def test_a_film_becomes_a_film(tmp_path, command, model):
     target = tmp_path / "new" / "b.mp4"
     assert run(command, write_film(tmp_path / "a.mp4"), "-o", target, "--model", model) == 0
-    film = Film(target)
+    film = Video(target)
     assert (film.fps, film.count) == (10, 3)
     assert [picture.shape for picture in film] == [(32, 48, 3)] * 3
     assert read_video_provenance(target)["weights"] == model
@@ -63,7 +63,7 @@ def test_a_film_is_not_overwritten_nor_what_is_none_taken_for_one(tmp_path, caps
     film = write_film(tmp_path / "a.mp4")
     assert run("dehaze", film, "-o", film, "--model", "dark-channel") == 1
     assert "overwrite" in capsys.readouterr().err
-    assert len(list(Film(film))) == 3
+    assert len(list(Video(film))) == 3
     (tmp_path / "bad.mp4").write_bytes(b"nothing")
     assert run("dehaze", tmp_path / "bad.mp4", "-o", tmp_path / "b.mp4", "--model", "dark-channel") == 1
     assert "not a film" in capsys.readouterr().err

@@ -12,8 +12,8 @@ from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.deblurring import trainer
 from gan_models.jobs import finish
 from gan_models.nn.losses import PerceptualLoss
-from gan_models.training import damaged, paired
-from gan_models.training.damaged import DamagedPairs
+from gan_models.training import degraded, paired
+from gan_models.training.degraded import DegradedPairs
 from gan_models.training.paired import Wasserstein
 from tests.tiny_models import embed
 
@@ -24,7 +24,7 @@ NAME = "deblur-compact.safetensors"
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """Keep one picture for validation, and put a tiny network in place of the registered features."""
-    monkeypatch.setattr(damaged, "HELD_OUT", 1)
+    monkeypatch.setattr(degraded, "HELD_OUT", 1)
     network = "gan_models.nn.features.network:VGG"
     embed(tmp_path, "features-compact", network, channels=[4, 4, 6], depths=[2, 2, 3], pool="average")
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
@@ -147,7 +147,7 @@ def test_pictures_have_to_be_as_large_as_a_patch_with_its_margin(data, tmp_path,
 
 def test_training_brings_the_result_nearer(data, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "RATE", 1e-3)
-    blurry = DamagedPairs(data, 32, 0, lambda image, rng: trainer.random_blur(image, rng, trainer.LONGEST))
+    blurry = DegradedPairs(data, 32, 0, lambda image, rng: trainer.random_blur(image, rng, trainer.LONGEST))
     before = blurry.validate(nn.Identity())
     steps = trainer.train(data, tmp_path / "out", steps=80, objective="pixels", batch_size=4, patch=32)
     assert finish(steps) > before + 0.1
@@ -177,13 +177,13 @@ def test_the_squared_objective_is_the_squared_error_alone(data, tmp_path, given)
 
 
 def test_only_deblurgan_has_a_critic(data, tmp_path, given):
-    for objective, game in (("deblurgan", Wasserstein), ("content", type(None)), ("squared", type(None))):
+    for objective, adversary in (("deblurgan", Wasserstein), ("content", type(None)), ("squared", type(None))):
         finish(trainer.train(data, tmp_path / "out", objective=objective, steps=100))
-        assert type(given["game"]) is game
+        assert type(given["adversary"]) is adversary
 
 
 def test_pairs_are_blurred_and_sharp_views_of_one_patch(data, tmp_path, given, monkeypatch):
-    monkeypatch.setattr(damaged, "INTACT", 0)
+    monkeypatch.setattr(degraded, "INTACT", 0)
     finish(trainer.train(data, tmp_path / "out", patch=32))
     blurry, sharp = given["pairs"](0).batch(12)
     assert blurry.shape == sharp.shape == (12, 3, 32, 32)

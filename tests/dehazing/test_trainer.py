@@ -10,8 +10,8 @@ from gan_models.dehazing import trainer
 from gan_models.images.haze import add_haze
 from gan_models.jobs import finish
 from gan_models.nn.features.network import VGG
-from gan_models.training import damaged
-from gan_models.training.damaged import DamagedPairs
+from gan_models.training import degraded
+from gan_models.training.degraded import DegradedPairs
 from tests.tiny_models import embed
 
 SMALL = {"batch_size": 1, "patch": 48}
@@ -20,7 +20,7 @@ SMALL = {"batch_size": 1, "patch": 48}
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """Keep one picture for validation, and put a tiny network in place of the registered features."""
-    for module in (damaged, trainer):
+    for module in (degraded, trainer):
         monkeypatch.setattr(module, "HELD_OUT", 1)
     network = "gan_models.nn.features.network:VGG"
     embed(tmp_path, "features-compact", network, channels=[4, 4, 6], depths=[2, 2, 3], pool="average")
@@ -56,7 +56,7 @@ def train(request, data):
 def batches(monkeypatch):
     """The list to which every batch that a trainer takes is added."""
     taken = []
-    for source in (trainer.Unpaired, DamagedPairs):
+    for source in (trainer.Unpaired, DegradedPairs):
 
         def counted(self, count, batch=source.batch):
             taken.append(batch(self, count))
@@ -155,7 +155,7 @@ def test_too_few_and_too_small_pictures_are_refused_in_words(train, tmp_path, mo
     run, _ = train
     with pytest.raises(ValueError, match="at least 49 pixels"):
         finish(run(tmp_path / "out", steps=1, patch=49))
-    monkeypatch.setattr(damaged, "HELD_OUT", 5)
+    monkeypatch.setattr(degraded, "HELD_OUT", 5)
     with pytest.raises(ValueError, match="more than 5 pictures"):
         finish(run(tmp_path / "out", steps=1))
 
@@ -167,7 +167,7 @@ def test_training_on_pairs_takes_haze_away(data, tmp_path, monkeypatch):
         return add_haze(image, np.ones(image.shape[:2]), 1.0, np.full(3, 0.9))
 
     monkeypatch.setattr(trainer, "random_haze", even)
-    hazy = DamagedPairs(data, 48, 0, even).validate(nn.Identity())
+    hazy = DegradedPairs(data, 48, 0, even).validate(nn.Identity())
     steps = trainer.train_candy(
         data, tmp_path / "out", steps=50, batch_size=4, patch=32, lr=4e-3, adversarial_from=50
     )
@@ -176,11 +176,11 @@ def test_training_on_pairs_takes_haze_away(data, tmp_path, monkeypatch):
 
 def test_validation_restores_hazy_pictures(data):
     """By what it says of a network that knows the haze of the one picture that is held out."""
-    pairs = DamagedPairs(data, 48, 0, trainer.random_haze)
+    pairs = DegradedPairs(data, 48, 0, trainer.random_haze)
     ((hazy, clear),) = pairs.held_out
-    assert pairs.validate(nn.Identity()) == pytest.approx(damaged.psnr(hazy, clear))
+    assert pairs.validate(nn.Identity()) == pytest.approx(degraded.psnr(hazy, clear))
     assert (hazy != clear).any()
-    assert pairs.validate(lambda _: damaged.to_tensor(clear)) == float("inf")
+    assert pairs.validate(lambda _: degraded.to_tensor(clear)) == float("inf")
 
 
 def test_the_discriminator_comes_in_for_the_last_third(data, tmp_path, monkeypatch):
@@ -218,7 +218,7 @@ def test_one_half_is_hazy_and_the_other_clear(data):
 
 
 def test_a_single_picture_makes_no_two_halves(data, tmp_path, monkeypatch):
-    for module in (damaged, trainer):
+    for module in (degraded, trainer):
         monkeypatch.setattr(module, "HELD_OUT", 4)
     with pytest.raises(ValueError, match="more than 5 pictures"):
         finish(trainer.train_cycle(data, tmp_path / "out", steps=1, **SMALL))
@@ -239,11 +239,11 @@ class Gain(nn.Module):
 
 
 @pytest.fixture
-def game():
-    """A game of multiples in place of networks: dehazing by 2, hazing by 0.4, judging by 3 and 0.5."""
+def gan():
+    """A CycleDehaze of multiples in place of networks: dehazing by 2, hazing by 0.4, scoring by 3 and 0.5."""
     torch.manual_seed(0)
     made = trainer.CycleDehaze(VGG((4, 4, 6), (2, 2, 3)))
-    made.a_to_b, made.b_to_a, made.judge_b, made.judge_a = map(Gain, (2.0, 0.4, 3.0, 0.5))
+    made.a_to_b, made.b_to_a, made.discriminator_b, made.discriminator_a = map(Gain, (2.0, 0.4, 3.0, 0.5))
     return made
 
 
@@ -254,9 +254,9 @@ def sides():
     return [torch.rand(1, 3, 16, 16, generator=rng) for _ in range(2)]
 
 
-def test_the_generators_terms_are_those_of_the_paper(game, sides):
+def test_the_generators_terms_are_those_of_the_paper(gan, sides):
     hazy, clear = sides
-    terms, made = game.generator_losses(hazy, clear)
+    terms, made = gan.generator_losses(hazy, clear)
     assert torch.equal(made["b"], 2 * hazy)
     assert torch.equal(made["a"], 0.4 * clear)
     found = {name: value.item() for name, value in terms.items()}
@@ -267,7 +267,7 @@ def test_the_generators_terms_are_those_of_the_paper(game, sides):
     assert found["identity"] == pytest.approx(trainer.IDENTITY_WEIGHT * (clear_mean + 0.6 * hazy_mean), rel=1e-5)
     verdicts = (3 * 2 * hazy - 1).square().mean() + (0.5 * 0.4 * clear - 1).square().mean()
     assert found["adversarial"] == pytest.approx(verdicts.item(), rel=1e-5)
-    features = game.perceptual.features
+    features = gan.perceptual.features
     expected = 0.0
     for layer, weight in trainer.CONTENT_LAYERS.items():
         for picture in sides:
@@ -276,9 +276,9 @@ def test_the_generators_terms_are_those_of_the_paper(game, sides):
     assert found["perceptual"] == pytest.approx(trainer.PERCEPTUAL_WEIGHT * expected, rel=1e-4)
 
 
-def test_generators_that_do_nothing_lose_to_the_judges_alone(game, sides):
-    game.a_to_b = game.b_to_a = nn.Identity()
-    terms, _ = game.generator_losses(*sides)
+def test_generators_that_do_nothing_lose_to_the_discriminators_alone(gan, sides):
+    gan.a_to_b = gan.b_to_a = nn.Identity()
+    terms, _ = gan.generator_losses(*sides)
     assert [terms[name].item() for name in ("cycle", "identity", "perceptual")] == [0, 0, 0]
     assert terms["adversarial"] > 0
 
@@ -309,24 +309,24 @@ def test_a_picture_without_haze_gets_no_noise_either():
     assert 0 < changed.max() < 5 * trainer.ROUNDING
 
 
-def test_other_densities_are_a_lesson_for_the_dehazer_alone(game, sides, monkeypatch):
+def test_other_densities_are_a_lesson_for_the_dehazer_alone(gan, sides, monkeypatch):
     monkeypatch.setattr(trainer, "other_density", lambda clear, hazed: (clear + hazed) / 2)
-    terms, _ = game.generator_losses(*sides)
+    terms, _ = gan.generator_losses(*sides)
     expected = trainer.DENSITY_WEIGHT * 0.4 * sides[1].mean()  # 2·(1 + 0.4)/2 = 1.4
     assert terms["density"].item() == pytest.approx(expected.item(), rel=1e-5)
     terms["density"].backward()
-    assert game.a_to_b.factor.grad != 0
-    assert game.b_to_a.factor.grad is None
+    assert gan.a_to_b.factor.grad != 0
+    assert gan.b_to_a.factor.grad is None
 
 
 def test_a_network_goes_on_alone_on_its_partners_haze(data, tmp_path):
-    finish(trainer.train_cycle(data, tmp_path / "game", steps=1, **SMALL))
+    finish(trainer.train_cycle(data, tmp_path / "gan", steps=1, **SMALL))
     alone = tmp_path / "alone"
-    steps = list(trainer.train_cycle(data, alone, start=tmp_path / "game", steps=20, **SMALL))
+    steps = list(trainer.train_cycle(data, alone, start=tmp_path / "gan", steps=20, **SMALL))
     assert set(next(step.losses for step in steps if step.losses)) == {"density"}
     name = "dehaze-cycle-compact.safetensors"
     assert {path.name for path in alone.iterdir()} == {"checkpoint.pt", name}
-    assert not same(weights(alone / name), weights(tmp_path / "game" / name))
+    assert not same(weights(alone / name), weights(tmp_path / "gan" / name))
     with pytest.raises(ValueError, match="There is no file"):
         finish(trainer.train_cycle(data, tmp_path / "other", start=tmp_path / "nothing", steps=1, **SMALL))
 
@@ -340,36 +340,36 @@ def test_what_it_goes_on_with_is_clear_or_in_its_partners_haze(data):
     assert ((0.5 - clear[~left_alone]) * hazy).mean() > 0  # towards the haze
 
 
-def test_the_judges_loss_is_least_squares_of_either_kind(game, sides):
+def test_the_discriminators_loss_is_least_squares_of_either_kind(gan, sides):
     hazy, clear = sides
     made = {"b": 2 * hazy, "a": 0.4 * clear}
-    judged = (6 * hazy).square().mean() + (3 * clear - 1).square().mean()
-    judged += (0.2 * clear).square().mean() + (0.5 * hazy - 1).square().mean()
-    assert game.discriminator_loss(made, hazy, clear).item() == pytest.approx(judged.item() / 2, rel=1e-5)
+    scored = (6 * hazy).square().mean() + (3 * clear - 1).square().mean()
+    scored += (0.2 * clear).square().mean() + (0.5 * hazy - 1).square().mean()
+    assert gan.discriminator_loss(made, hazy, clear).item() == pytest.approx(scored.item() / 2, rel=1e-5)
 
 
-def test_judges_are_shown_older_pictures_too(game, sides):
+def test_discriminators_are_shown_older_pictures_too(gan, sides):
     hazy, clear = sides
     old = {"b": torch.zeros_like(clear), "a": torch.zeros_like(hazy)}
     for _ in range(50):
-        game.discriminator_loss(old, hazy, clear)
+        gan.discriminator_loss(old, hazy, clear)
     made = {"b": 2 * hazy, "a": 0.4 * clear}
     real = ((3 * clear - 1).square().mean() + (0.5 * hazy - 1).square().mean()).item() / 2
     fakes = [(6 * hazy).square().mean().item() / 2, (0.2 * clear).square().mean().item() / 2]
-    found = {round(game.discriminator_loss(made, hazy, clear).item(), 3) for _ in range(12)}
+    found = {round(gan.discriminator_loss(made, hazy, clear).item(), 3) for _ in range(12)}
     possible = {round(real + a + b, 3) for a in (0, fakes[0]) for b in (0, fakes[1])}
     assert len(found) > 1
     assert found <= possible
 
 
-def test_the_judges_loss_leaves_the_generators_alone(game, sides):
+def test_the_discriminators_loss_leaves_the_generators_alone(gan, sides):
     hazy, clear = sides
-    _, made = game.generator_losses(hazy, clear)
-    game.discriminator_loss(made, hazy, clear).backward()
-    assert game.a_to_b.factor.grad is None
-    assert game.b_to_a.factor.grad is None
-    assert game.judge_b.factor.grad.abs() > 0
-    assert game.judge_a.factor.grad.abs() > 0
+    _, made = gan.generator_losses(hazy, clear)
+    gan.discriminator_loss(made, hazy, clear).backward()
+    assert gan.a_to_b.factor.grad is None
+    assert gan.b_to_a.factor.grad is None
+    assert gan.discriminator_b.factor.grad.abs() > 0
+    assert gan.discriminator_a.factor.grad.abs() > 0
 
 
 def test_each_optimiser_moves_its_own_side(data, tmp_path):
@@ -377,9 +377,9 @@ def test_each_optimiser_moves_its_own_side(data, tmp_path):
     begun, moved = tmp_path / "begun", tmp_path / "moved"
     finish(trainer.train_cycle(data, begun, steps=1, lr=0.0, **SMALL))
     finish(trainer.train_cycle(data, moved, steps=1, lr=1e-3, **SMALL))
-    before, after = checkpoint(begun)["game"], checkpoint(moved)["game"]
+    before, after = checkpoint(begun)["gan"], checkpoint(moved)["gan"]
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {"a_to_b", "b_to_a", "judge_a", "judge_b"}
+    assert changed == {"a_to_b", "b_to_a", "discriminator_a", "discriminator_b"}
 
 
 def test_the_rate_stays_for_half_of_the_steps_and_then_falls(data, tmp_path, monkeypatch):

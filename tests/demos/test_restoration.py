@@ -9,7 +9,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from gan_models.images import decode, read_provenance
-from gan_models.images.video import Film, open_video, read_video_provenance
+from gan_models.images.video import Video, open_video, read_video_provenance
 from gan_models.metrics.measure import measure
 
 
@@ -112,9 +112,9 @@ def test_several_pictures_come_back_as_a_gallery_and_a_zip(client, tmp_path):
 def test_a_film_comes_back_picture_by_picture(client, film, name):
     result, *_ = client.predict(film=film, api_name=f"/{name}_film")
     path = result["video"] if isinstance(result, dict) else result
-    pictures = list(Film(path))
+    pictures = list(Video(path))
     assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 3
-    assert Film(path).fps == 12
+    assert Video(path).fps == 12
     assert read_video_provenance(path)["weights"] == f"{'dehaze-candy' if name == 'dehaze' else 'deblur'}-compact"
 
 

@@ -8,11 +8,11 @@ import zipfile
 import av
 import numpy as np
 import pytest
+from demos.training_lab.endpoints import ON_PICTURES, ON_POINTS, train_gan
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from demos.training_lab.endpoints import ON_PICTURES, ON_POINTS, train_gan
 from gan_models.classic.families import FAMILIES, OF_POINTS
 from gan_models.classic.model import load
 from gan_models.images import decode, read_provenance

@@ -12,7 +12,7 @@ from PIL import Image
 from demos.image_translation import SUITS
 from gan_models.images import decode, flatten, read_provenance
 from gan_models.images.provenance import fingerprint
-from gan_models.images.video import Film, open_video, read_video_provenance
+from gan_models.images.video import Video, open_video, read_video_provenance
 
 PORTRAIT = "examples/face-inversion/astronaut.jpg"
 
@@ -80,7 +80,7 @@ def test_several_pictures_and_a_film(client, app, film, tmp_path):
         assert len(file.namelist()) == 2
     result, *_ = client.predict(film=film, **options, api_name="/translate_film")
     path = result["video"] if isinstance(result, dict) else result
-    assert [picture.shape for picture in Film(path)] == [(48, 64, 3)] * 2
+    assert [picture.shape for picture in Video(path)] == [(48, 64, 3)] * 2
     assert read_video_provenance(path)["weights"] == "translate-grey-compact"
 
 

@@ -39,7 +39,7 @@ def small_encoder(layers, w_dim, side):
 def test_some_faces_are_grey_and_some_have_a_hole():
     torch.manual_seed(0)
     faces = torch.rand(200, 3, 16, 16)
-    changed = trainer.damaged(faces)
+    changed = trainer.degraded(faces)
     grey = (changed[:, 0] - changed[:, 2]).abs().amax((1, 2)) < 1e-6
     holes = (changed == 0.5).all(1).float().mean((1, 2)) > 0.05
     whole = (changed == faces).flatten(1).all(1)

@@ -13,7 +13,7 @@ import torch
 from gan_models import device
 from gan_models.checkpoints import registry
 from gan_models.device import OutOfMemory, device_lock
-from gan_models.images.glimpse import GLIMPSE_SIDE
+from gan_models.images.thumbnail import THUMBNAIL_SIDE
 from gan_models.images.tiling import smallest_tile
 from gan_models.jobs import finish, responsive
 from gan_models.super_resolution import Upscaler, check_factor, check_size
@@ -189,7 +189,7 @@ def test_previews_are_small_and_turn_into_the_result(upscaler):
     for preview in previews:
         assert preview.dtype == np.uint8
         assert preview.shape[2] == 3
-        assert GLIMPSE_SIDE / 2 < max(preview.shape[:2]) <= GLIMPSE_SIDE
+        assert THUMBNAIL_SIDE / 2 < max(preview.shape[:2]) <= THUMBNAIL_SIDE
         assert preview.shape[1] / preview.shape[0] == pytest.approx(250 / 60, rel=0.05)
     assert np.array_equal(previews[-1], last.result[::2, ::2])
     changes = [difference(before, after) for before, after in pairwise(previews)]

@@ -31,56 +31,56 @@ def flat(*values):
 
 
 def test_the_conditional_game_counts_squares_of_what_pairs_lack():
-    """Scores are damaged + 2·picture: 0.5 + 0.4 = 0.9 and 0.1 + 1 = 1.1 for what was made."""
-    game = Conditional(linear(1.0, 0, 0, 2.0, 0, 0))
-    damaged, made, original = flat(0.5, 0.1), flat(0.2, 0.5), flat(0.3, 0.9)
-    assert game.generator_loss(damaged, made).item() == pytest.approx((0.1**2 + 0.1**2) / 2)
+    """Scores are degraded + 2·picture: 0.5 + 0.4 = 0.9 and 0.1 + 1 = 1.1 for what was made."""
+    adversary = Conditional(linear(1.0, 0, 0, 2.0, 0, 0))
+    degraded, made, original = flat(0.5, 0.1), flat(0.2, 0.5), flat(0.3, 0.9)
+    assert adversary.generator_loss(degraded, made).item() == pytest.approx((0.1**2 + 0.1**2) / 2)
     fake, real = (0.9**2 + 1.1**2) / 2, (0.1**2 + 0.9**2) / 2  # originals score 1.1 and 1.9
-    found = game.discriminator_loss(damaged, made, original)
+    found = adversary.discriminator_loss(degraded, made, original)
     assert found.item() == pytest.approx((fake + real) / 2)
 
 
 def test_the_conditional_game_is_over_where_ones_and_noughts_are_told():
-    damaged, made, original = flat(0.0), flat(0.0), flat(1.0)
-    game = Conditional(linear(0, 0, 0, 1.0, 0, 0))
-    assert game.discriminator_loss(damaged, made, original).item() == 0
-    assert game.generator_loss(damaged, made).item() == 1
-    assert game.generator_loss(damaged, original).item() == 0
+    degraded, made, original = flat(0.0), flat(0.0), flat(1.0)
+    adversary = Conditional(linear(0, 0, 0, 1.0, 0, 0))
+    assert adversary.discriminator_loss(degraded, made, original).item() == 0
+    assert adversary.generator_loss(degraded, made).item() == 1
+    assert adversary.generator_loss(degraded, original).item() == 0
 
 
 def test_the_cross_entropy_game_counts_logarithms_of_probabilities():
-    """Scores are damaged + 2·picture: 0.9 for what was made, 1.1 for the original."""
-    game = CrossEntropy(linear(1.0, 0, 0, 2.0, 0, 0))
-    damaged, made, original = flat(0.5), flat(0.2), flat(0.3)
+    """Scores are degraded + 2·picture: 0.9 for what was made, 1.1 for the original."""
+    adversary = CrossEntropy(linear(1.0, 0, 0, 2.0, 0, 0))
+    degraded, made, original = flat(0.5), flat(0.2), flat(0.3)
     fake, real = (1 / (1 + math.exp(-score)) for score in (0.9, 1.1))
-    assert game.generator_loss(damaged, made).item() == pytest.approx(-math.log(fake))
+    assert adversary.generator_loss(degraded, made).item() == pytest.approx(-math.log(fake))
     expected = (-math.log(real) - math.log(1 - fake)) / 2
-    assert game.discriminator_loss(damaged, made, original).item() == pytest.approx(expected, rel=1e-5)
+    assert adversary.discriminator_loss(degraded, made, original).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_wasserstein_game_counts_the_distance_and_the_penalty():
     """The critic's mean score has the gradient 6 / 4 at each of 4 pixels: a norm of 3; it pays 10·(3 - 1)²."""
-    game = Wasserstein(linear(6.0, 0, 0, bias=5))
-    damaged, made, original = flat(0.9, 0.9), flat(0.1, 0.3), flat(0.5, 0.4)
-    assert game.generator_loss(damaged, made).item() == pytest.approx(-(6 * 0.2 + 5))
+    adversary = Wasserstein(linear(6.0, 0, 0, bias=5))
+    degraded, made, original = flat(0.9, 0.9), flat(0.1, 0.3), flat(0.5, 0.4)
+    assert adversary.generator_loss(degraded, made).item() == pytest.approx(-(6 * 0.2 + 5))
     distance = 6 * (0.45 - 0.2)
-    found = game.discriminator_loss(damaged, made, original)
+    found = adversary.discriminator_loss(degraded, made, original)
     assert found.item() == pytest.approx(10 * (3 - 1) ** 2 - distance, rel=1e-5)
 
 
 def test_a_critic_of_slope_one_pays_no_penalty():
-    game = Wasserstein(linear(2.0, 0, 0))
-    found = game.discriminator_loss(flat(0.0), flat(0.2), flat(0.7))
+    adversary = Wasserstein(linear(2.0, 0, 0))
+    found = adversary.discriminator_loss(flat(0.0), flat(0.2), flat(0.7))
     assert found.item() == pytest.approx(-2 * 0.5)
 
 
-@pytest.mark.parametrize("game", [Conditional(linear(0, 0, 0, 1.0, 0, 0)), Wasserstein(linear(1.0, 0, 0))])
-def test_both_sides_pull_against_each_other(game):
+@pytest.mark.parametrize("adversary", [Conditional(linear(0, 0, 0, 1.0, 0, 0)), Wasserstein(linear(1.0, 0, 0))])
+def test_both_sides_pull_against_each_other(adversary):
     made = flat(0.2).requires_grad_()
-    game.generator_loss(flat(0.5), made).backward()
+    adversary.generator_loss(flat(0.5), made).backward()
     assert (made.grad[:, 0] < 0).all()  # a higher score would be better
     made.grad = None
-    game.discriminator_loss(flat(0.5), made, flat(0.9)).backward()
+    adversary.discriminator_loss(flat(0.5), made, flat(0.9)).backward()
     assert (made.grad[:, 0] > 0).all()
 
 
@@ -128,14 +128,14 @@ class Unchanged(nn.Conv2d):
             self.bias.zero_()
 
 
-GAMES = {
+ADVERSARIES = {
     "conditional": lambda: Conditional(nn.Sequential(nn.Conv2d(6, 4, 4, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 2))),
     "wasserstein": lambda: Wasserstein(nn.Sequential(nn.Conv2d(3, 4, 4, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 2))),
     "none": lambda: None,
 }
 
 
-@pytest.fixture(params=GAMES)
+@pytest.fixture(params=ADVERSARIES)
 def kind(request):
     return request.param
 
@@ -152,7 +152,7 @@ def run(out, kind="none", **options):
     torch.manual_seed(0)
     defaults = {"adversarial_weight": 0.1, "adversarial_from": 2, "steps": 4, "batch_size": 2, "lr": 0.01, "seed": 3}
     defaults |= {"resume": False} | options
-    return train_paired("tiny", out, Numbered, Unchanged(), mean_errors, game=GAMES[kind](), **defaults)
+    return train_paired("tiny", out, Numbered, Unchanged(), mean_errors, adversary=ADVERSARIES[kind](), **defaults)
 
 
 def stopped(steps, index):
@@ -211,30 +211,30 @@ def test_before_its_step_the_discriminator_changes_nothing_and_learns_nothing(ki
     if kind != "none":
         torch.manual_seed(0)
         Unchanged()
-        assert same(checkpoint(out)["discriminator"], GAMES[kind]().discriminator.state_dict())
+        assert same(checkpoint(out)["discriminator"], ADVERSARIES[kind]().discriminator.state_dict())
     assert same(checkpoint(out)["generator"], checkpoint(plain)["generator"])
 
 
-@pytest.mark.parametrize("game", ["conditional", "wasserstein"])
-def test_from_its_step_on_the_discriminator_learns_and_is_heeded(game, tmp_path):
+@pytest.mark.parametrize("adversary", ["conditional", "wasserstein"])
+def test_from_its_step_on_the_discriminator_learns_and_is_heeded(adversary, tmp_path):
     states = []
     for weight in (0.0, 0.1, 1.0):
-        finish(run(tmp_path / "out", game, adversarial_from=3, adversarial_weight=weight))
+        finish(run(tmp_path / "out", adversary, adversarial_from=3, adversarial_weight=weight))
         states.append(checkpoint(tmp_path / "out"))
     begun = [state["discriminator"] for state in states]
     torch.manual_seed(0)
     Unchanged()
-    assert not same(begun[0], GAMES[game]().discriminator.state_dict())
+    assert not same(begun[0], ADVERSARIES[adversary]().discriminator.state_dict())
     assert same(begun[0], begun[2])  # its one step was on what was made before the verdict changed anything
     assert not same(states[0]["generator"], states[1]["generator"])
 
 
-@pytest.mark.parametrize("game", ["conditional", "wasserstein"])
-def test_the_verdicts_gradient_does_not_reach_the_discriminator(game, tmp_path, monkeypatch):
+@pytest.mark.parametrize("adversary", ["conditional", "wasserstein"])
+def test_the_verdicts_gradient_does_not_reach_the_discriminator(adversary, tmp_path, monkeypatch):
     """A huge weight of the verdict leaves the discriminator's one step as it is."""
     states = []
     for weight in (0.0, 1e6):
-        finish(run(tmp_path / "out", game, adversarial_from=0, steps=1, adversarial_weight=weight))
+        finish(run(tmp_path / "out", adversary, adversarial_from=0, steps=1, adversarial_weight=weight))
         states.append(checkpoint(tmp_path / "out")["discriminator"])
     assert same(*states)
 

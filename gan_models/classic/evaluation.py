@@ -11,12 +11,12 @@ from gan_models.metrics import fid, inception_score
 
 HELD_OUT = 0.1  # share of the pictures that FID compares with and that nothing is learned from
 PART = 32  # pictures that are drawn at once
-JUDGED = 256  # pictures by which FID and IS are estimated while a training goes on
+SAMPLES = 256  # pictures by which FID and IS are estimated while a training goes on
 FEATURES = "features-compact"
 SHORT_OF_MEMORY = "The memory of this device is too short to judge pictures."
 
 
-class Judge:
+class Evaluator:
     """Scores a generator by the features of our compact network, which is not Inception.
 
     Args:
@@ -25,7 +25,7 @@ class Judge:
         count: How many of them count at most.
     """
 
-    def __init__(self, reference: Pictures, device: torch.device, count: int = JUDGED):
+    def __init__(self, reference: Pictures, device: torch.device, count: int = SAMPLES):
         self.features = checkpoints.load(FEATURES, str(device))
         self.device = device
         with computing(device, SHORT_OF_MEMORY):

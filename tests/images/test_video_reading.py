@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from gan_models.images import video
-from gan_models.images.video import Film, open_video
+from gan_models.images.video import Video, open_video
 
 ONE = 65536  # in the fixed point of a display matrix
 RED, BLUE, BLACK = (250, 0, 0), (0, 0, 250), (0, 0, 0)
@@ -54,7 +54,7 @@ def turned(path, matrix):
 
 def refused(path, match="not a film"):
     with pytest.raises(ValueError, match=match):
-        Film(path)
+        Video(path)
 
 
 # --- Reading
@@ -63,7 +63,7 @@ def refused(path, match="not a film"):
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
 def test_pictures_come_in_order(tmp_path, name):
     pictures = greys(5)
-    film = Film(write(tmp_path / name, pictures, fps=12.5))
+    film = Video(write(tmp_path / name, pictures, fps=12.5))
     assert film.fps == pytest.approx(12.5)
     assert film.count == pytest.approx(5, abs=1)
     for _ in range(2):  # more than once
@@ -74,9 +74,9 @@ def test_pictures_come_in_order(tmp_path, name):
 
 
 def test_the_count_is_what_the_file_says(tmp_path):
-    assert Film(write(tmp_path / "a.mp4", greys(7))).count == 7
+    assert Video(write(tmp_path / "a.mp4", greys(7))).count == 7
     transport_stream(tmp_path / "a.ts", (32, 48), 100)
-    assert Film(tmp_path / "a.ts").count == pytest.approx(6, abs=1)
+    assert Video(tmp_path / "a.ts").count == pytest.approx(6, abs=1)
 
 
 @pytest.mark.parametrize(("written", "taken"), [(0.25, 1), (24, 24), (120, 60)])
@@ -89,7 +89,7 @@ def test_impossible_speeds_are_brought_into_range(tmp_path, written, taken):
             frame.pts = index * (1 if written >= 1 else 4)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    assert Film(tmp_path / "a.mp4").fps == pytest.approx(taken)
+    assert Video(tmp_path / "a.mp4").fps == pytest.approx(taken)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_impossible_speeds_are_brought_into_range(tmp_path, written, taken):
 def test_turned_films_come_out_upright(tmp_path, matrix, turns):
     turned(write(tmp_path / "a.mp4", [quarters()] * 3), matrix)
     expected = np.rot90(quarters(), turns)  # counterclockwise
-    found = list(Film(tmp_path / "a.mp4"))
+    found = list(Video(tmp_path / "a.mp4"))
     assert len(found) == 3
     for picture in found:
         assert picture.shape == expected.shape
@@ -115,7 +115,7 @@ def test_turned_films_come_out_upright(tmp_path, matrix, turns):
 
 def test_a_phones_film_has_its_left_side_above(tmp_path):
     turned(write(tmp_path / "a.mp4", [quarters()]), (0, ONE, 0, -ONE, 0, 0, 48 * ONE, 0, 1 << 30))
-    (picture,) = Film(tmp_path / "a.mp4")
+    (picture,) = Video(tmp_path / "a.mp4")
     corners = {BLUE: picture[3, 24], RED: picture[-3, -3], BLACK: picture[-3, 3]}
     for colour, found in corners.items():
         np.testing.assert_allclose(found, colour, atol=12)
@@ -160,26 +160,28 @@ def test_lists_that_name_other_files_are_refused(tmp_path, kind, name, monkeypat
     """FFmpeg itself would read what is named, which may be any file of this machine."""
     transport_stream(tmp_path / "secret.ts", (32, 48), 100)
     lists = {
-        "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.6,\nsecret.ts\n#EXT-X-ENDLIST\n",
+        "playlist": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.6,\n{tmp_path}/secret.ts\n#EXT-X-ENDLIST\n",
         "script": "ffconcat version 1.0\nfile secret.ts\n",
     }
     (tmp_path / name).write_text(lists[kind])
     refused(tmp_path / name)
     if kind == "script" or name == "list.m3u8":
-        monkeypatch.setattr(video, "FORMATS", "hls,concat,mpegts")
-        assert len(list(Film(tmp_path / name))) >= 5
+        with av.open(str(tmp_path / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) >= 5
+    monkeypatch.setattr(video, "FORMATS", "hls,concat,mpegts")
+    refused(tmp_path / name)
 
 
 def test_too_many_pictures_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", greys(7))
     monkeypatch.setattr(video, "MAX_PICTURES", 7)
-    assert len(list(Film(path))) == 7
+    assert len(list(Video(path))) == 7
     monkeypatch.setattr(video, "MAX_PICTURES", 6)
     refused(path, "6 pictures at most; this one has 7")
 
 
 def test_a_film_that_holds_more_pictures_than_it_says_ends(tmp_path, monkeypatch):
-    film = Film(write(tmp_path / "a.mp4", greys(7)))
+    film = Video(write(tmp_path / "a.mp4", greys(7)))
     monkeypatch.setattr(video, "MAX_PICTURES", 4)
     assert len(list(film)) == 4
 
@@ -187,7 +189,7 @@ def test_a_film_that_holds_more_pictures_than_it_says_ends(tmp_path, monkeypatch
 def test_too_large_pictures_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", greys(2, 100, 2000))
     monkeypatch.setenv("GAN_ATELIER_MAX_MEGAPIXELS", "0.2")
-    assert len(list(Film(path))) == 2
+    assert len(list(Video(path))) == 2
     monkeypatch.setenv("GAN_ATELIER_MAX_MEGAPIXELS", "0.1999")
     refused(path, r"0\.1999 megapixels at most")
 
@@ -200,7 +202,7 @@ def test_a_film_whose_end_is_missing_is_read_as_far_as_it_goes(tmp_path):
     path = write(tmp_path / "a.mp4", noise)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    assert 5 < len(list(Film(path))) < 30
+    assert 5 < len(list(Video(path))) < 30
 
 
 def test_a_film_whose_index_is_missing_is_refused(tmp_path):
@@ -213,7 +215,7 @@ def test_a_film_whose_index_is_missing_is_refused(tmp_path):
 def test_all_pictures_have_the_size_of_the_first(tmp_path):
     path = tmp_path / "a.ts"
     path.write_bytes(transport_stream(path, (32, 48), 50) + transport_stream(path, (96, 80), 200))
-    found = list(Film(path))
+    found = list(Video(path))
     assert {picture.shape for picture in found} == {(32, 48, 3)}
     assert abs(found[0].mean() - 50) < 4
     assert abs(found[-1].mean() - 200) < 4
@@ -222,8 +224,8 @@ def test_all_pictures_have_the_size_of_the_first(tmp_path):
 def test_a_film_that_grows_too_large_ends(tmp_path, monkeypatch):
     path = tmp_path / "a.ts"
     path.write_bytes(transport_stream(path, (32, 48), 50) + transport_stream(path, (480, 640), 200))
-    assert any(picture.mean() > 150 for picture in Film(path))
+    assert any(picture.mean() > 150 for picture in Video(path))
     monkeypatch.setenv("GAN_ATELIER_MAX_MEGAPIXELS", "0.1")
-    found = list(Film(path))
+    found = list(Video(path))
     assert found
     assert all(abs(picture.mean() - 50) < 4 for picture in found)

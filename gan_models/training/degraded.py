@@ -1,4 +1,4 @@
-"""Pairs for training restoration: patches of good pictures, and what a damage makes of them."""
+"""Pairs for training restoration: patches of good pictures, and what a degradation makes of them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,25 +16,25 @@ HELD_OUT = 16
 LARGEST = 2.0  # side of the largest patch that is reduced to the size asked for, in its units
 INTACT = 0.2  # share of patches that stay as they are, so that networks learn to leave what is good alone
 
-Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-class DamagedPairs:
-    """Square patches at random scales from random places of pictures, and the same patches damaged.
+class DegradedPairs:
+    """Square patches at random scales from random places of pictures, and the same patches degraded.
 
     Args:
         folder: Where the good pictures are; `HELD_OUT` of them are kept for validation.
         size: Side of the patches.
         seed: Of all that is random.
-        damage: Makes a damaged picture, uint8 of the same size, from a good one.
-        margin: Pixels round a patch that are damaged with it and cut off then, since they tell what lies outside.
+        degrade: Makes a degraded picture, uint8 of the same size, from a good one.
+        margin: Pixels round a patch that are degraded with it and cut off then, since they tell what lies outside.
 
     Raises:
         ValueError: There are too few pictures, or one is smaller than a patch with its margin.
     """
 
-    def __init__(self, folder: Path, size: int, seed: int, damage: Damage, margin: int = 0):
-        self.whole, self.margin, self.damage = size + 2 * margin, margin, damage
+    def __init__(self, folder: Path, size: int, seed: int, degrade: Degradation, margin: int = 0):
+        self.whole, self.margin, self.degrade = size + 2 * margin, margin, degrade
         pictures = load_pictures(folder)
         if len(pictures) <= HELD_OUT:
             raise ValueError(f"Training takes more than {HELD_OUT} pictures; {folder} has {len(pictures)}.")
@@ -44,7 +44,7 @@ class DamagedPairs:
         self.pictures = [pictures[index] for index in order[:-HELD_OUT]]
         rng = np.random.default_rng(1)
         originals = [pictures[index] for index in order[-HELD_OUT:]]
-        self.held_out = [(damage(picture, rng), picture) for picture in originals]
+        self.held_out = [(degrade(picture, rng), picture) for picture in originals]
         self.rng = np.random.default_rng(seed)
 
     def good(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -58,15 +58,15 @@ class DamagedPairs:
         return np.ascontiguousarray(patch[:, ::-1]) if self.rng.integers(2) else patch
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` damaged patches and the good ones, N×3×size×size in [0, 1]."""
+        """Return `count` degraded patches and the good ones, N×3×size×size in [0, 1]."""
         kept = slice(self.margin, self.whole - self.margin)
         pairs = []
         for _ in range(count):
             good = self.good(self.pictures)
-            damaged = good if self.rng.uniform() < INTACT else self.damage(good, self.rng)
-            pairs.append([to_tensor(side[kept, kept]) for side in (damaged, good)])
-        damaged, good = zip(*pairs, strict=True)
-        return torch.cat(damaged), torch.cat(good)
+            degraded = good if self.rng.uniform() < INTACT else self.degrade(good, self.rng)
+            pairs.append([to_tensor(side[kept, kept]) for side in (degraded, good)])
+        degraded, good = zip(*pairs, strict=True)
+        return torch.cat(degraded), torch.cat(good)
 
     @torch.inference_mode()
     def validate(self, network: nn.Module) -> float:

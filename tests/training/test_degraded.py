@@ -3,14 +3,14 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_models.training import damaged
-from gan_models.training.damaged import DamagedPairs
+from gan_models.training import degraded
+from gan_models.training.degraded import DegradedPairs
 
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Keep two pictures for validation."""
-    monkeypatch.setattr(damaged, "HELD_OUT", 2)
+    monkeypatch.setattr(degraded, "HELD_OUT", 2)
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def reds(batch):
     return {round(255 * picture[0].mean().item() / 50) for picture in batch}
 
 
-def test_batches_are_pairs_of_damaged_and_good_patches(folder, monkeypatch):
-    monkeypatch.setattr(damaged, "INTACT", 0)
-    bad, good = DamagedPairs(folder, 16, 0, darker).batch(7)
+def test_batches_are_pairs_of_degraded_and_good_patches(folder, monkeypatch):
+    monkeypatch.setattr(degraded, "INTACT", 0)
+    bad, good = DegradedPairs(folder, 16, 0, darker).batch(7)
     assert bad.shape == good.shape == (7, 3, 16, 16)
     assert bad.dtype == good.dtype == torch.float32
     difference = 255 * (good / 2 - bad)
@@ -46,22 +46,22 @@ def test_batches_are_pairs_of_damaged_and_good_patches(folder, monkeypatch):
 
 
 def test_some_patches_stay_intact(folder, monkeypatch):
-    monkeypatch.setattr(damaged, "INTACT", 0.3)
-    pairs = DamagedPairs(folder, 16, 0, darker)
+    monkeypatch.setattr(degraded, "INTACT", 0.3)
+    pairs = DegradedPairs(folder, 16, 0, darker)
     bad, good = pairs.batch(300)
     intact = (bad == good).flatten(1).all(1).float().mean()
     assert 0.22 < intact < 0.38
 
 
 def test_patches_come_mirrored_but_not_turned(folder):
-    _, good = DamagedPairs(folder, 16, 0, darker).batch(60)
+    _, good = DegradedPairs(folder, 16, 0, darker).batch(60)
     rightward = good[:, 1].diff(dim=2).mean((1, 2))
     assert {value > 0 for value in rightward.tolist()} == {True, False}
     assert (good[:, 2].diff(dim=1).mean((1, 2)) > 0).all()
 
 
 def test_patches_come_at_several_scales_and_from_several_places(folder):
-    _, good = DamagedPairs(folder, 16, 0, darker).batch(100)
+    _, good = DegradedPairs(folder, 16, 0, darker).batch(100)
     slopes = 255 * good[:, 2].diff(dim=1).mean((1, 2)) / 3  # pixels of the picture in one of the patch
     assert 0.95 < slopes.min() < 1.15
     assert 1.8 < slopes.max() < 2.05
@@ -71,12 +71,12 @@ def test_patches_come_at_several_scales_and_from_several_places(folder):
 
 
 def test_patches_are_no_larger_than_their_picture(folder):
-    _, good = DamagedPairs(folder, 33, 0, darker).batch(30)
+    _, good = DegradedPairs(folder, 33, 0, darker).batch(30)
     assert good.shape == (30, 3, 33, 33)
 
 
-def test_the_damage_sees_a_margin_that_is_cut_off(folder, monkeypatch):
-    monkeypatch.setattr(damaged, "INTACT", 0)
+def test_the_degradation_sees_a_margin_that_is_cut_off(folder, monkeypatch):
+    monkeypatch.setattr(degraded, "INTACT", 0)
     seen = []
 
     def framed(image, rng):
@@ -85,7 +85,7 @@ def test_the_damage_sees_a_margin_that_is_cut_off(folder, monkeypatch):
         spoilt[5:-5, 5:-5] = image[5:-5, 5:-5]
         return spoilt
 
-    pairs = DamagedPairs(folder, 16, 0, framed, margin=5)
+    pairs = DegradedPairs(folder, 16, 0, framed, margin=5)
     seen.clear()
     bad, good = pairs.batch(4)
     assert seen == [(26, 26, 3)] * 4
@@ -94,7 +94,7 @@ def test_the_damage_sees_a_margin_that_is_cut_off(folder, monkeypatch):
 
 
 def test_the_seed_decides(folder):
-    a, b, c = (DamagedPairs(folder, 16, seed, darker).batch(5) for seed in (1, 1, 2))
+    a, b, c = (DegradedPairs(folder, 16, seed, darker).batch(5) for seed in (1, 1, 2))
     assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
     assert not torch.equal(a[1], c[1])
 
@@ -102,7 +102,7 @@ def test_the_seed_decides(folder):
 def test_the_held_out_pictures_are_not_trained_on_whatever_the_seed(folder):
     held_out = []
     for seed in (1, 2):
-        pairs = DamagedPairs(folder, 16, seed, darker)
+        pairs = DegradedPairs(folder, 16, seed, darker)
         held_out.append(pairs.held_out)
         shown = reds(pairs.batch(200)[1])
         validated = {good[0, 0, 0] // 50 for _, good in pairs.held_out}
@@ -115,7 +115,7 @@ def test_the_held_out_pictures_are_not_trained_on_whatever_the_seed(folder):
 
 
 def test_validation_is_the_mean_psnr_of_whole_pictures(folder):
-    pairs = DamagedPairs(folder, 16, 0, lambda image, rng: image - np.minimum(image, 10))
+    pairs = DegradedPairs(folder, 16, 0, lambda image, rng: image - np.minimum(image, 10))
     assert [bad.shape == good.shape for bad, good in pairs.held_out] == [True, True]
     expected = [
         10 * np.log10(255**2 / np.square(bad.astype(float) - good.astype(float)).mean())
@@ -125,13 +125,13 @@ def test_validation_is_the_mean_psnr_of_whole_pictures(folder):
 
 
 def test_too_few_pictures_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(damaged, "HELD_OUT", 5)
+    monkeypatch.setattr(degraded, "HELD_OUT", 5)
     with pytest.raises(ValueError, match="more than 5 pictures"):
-        DamagedPairs(folder, 16, 0, darker)
+        DegradedPairs(folder, 16, 0, darker)
 
 
 @pytest.mark.parametrize(("size", "margin"), [(34, 0), (24, 5)])
 def test_too_small_pictures_are_refused(folder, size, margin):
     with pytest.raises(ValueError, match="at least 34 pixels"):
-        DamagedPairs(folder, size, 0, darker, margin)
-    DamagedPairs(folder, size - 1, 0, darker, margin).batch(2)
+        DegradedPairs(folder, size, 0, darker, margin)
+    DegradedPairs(folder, size - 1, 0, darker, margin).batch(2)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-GLIMPSE_SIDE = 768
+THUMBNAIL_SIDE = 768
 
 
-def glimpse(picture: np.ndarray) -> np.ndarray:
+def thumbnail(picture: np.ndarray) -> np.ndarray:
     """Return a copy of `picture`, H×W×C, of at most 768 pixels a side: every n-th pixel, which takes no time."""
-    stride = -(-max(picture.shape[:2]) // GLIMPSE_SIDE)
+    stride = -(-max(picture.shape[:2]) // THUMBNAIL_SIDE)
     return picture[::stride, ::stride].copy()
