@@ -3,6 +3,8 @@
 from demos import (
     deblurring,
     dehazing,
+    face_control,
+    face_generation,
     image_translation,
     quality_metrics,
     single_image,
@@ -12,6 +14,8 @@ from demos import (
 )
 
 TABS = (
+    face_generation.TAB,
+    face_control.TAB,
     single_image.TAB,
     dehazing.TAB,
     deblurring.TAB,

@@ -110,7 +110,8 @@ class Results:
 
     def draw(self, drawn: Drawn) -> None:
         """Write one of several pictures."""
-        number = drawn.record.get("seed", len(self.images) + 1)
+        seed = drawn.record.get("seed")
+        number = len(self.images) + 1 if seed is None else seed
         path = str(self.new_file(f"{drawn.name or f'{self._stem()}-{number}'}.png"))
         generated = self.ask.generated if drawn.generated is None else drawn.generated
         write_png(path, drawn.image, generated=generated, **self.record | drawn.record)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-NAMES = ("age", "gender", "smile", "long_hair", "dark_hair", "pose")
+from gan_models.attributes import NAMES
+
 SIDE = 64
-MEANS, DEVIATIONS = (33.0, 0.0, 0.0, 0.0, 0.0, 0.0), (20.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 class FaceAttributes(nn.Module):

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gan_models.attributes.network import DEVIATIONS, MEANS, NAMES, SIDE, FaceAttributes
+from gan_models.attributes import DEVIATIONS, MEANS, NAMES
+from gan_models.attributes.network import SIDE, FaceAttributes
 from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
 from gan_models.images import decode

@@ -23,11 +23,11 @@ from gan_models.checkpoints import hub, registry
 from gan_models.device import computing, device_lock, pick_device
 from gan_models.images import blend
 from gan_models.images.tensors import to_image, to_tensor
-from gan_models.inversion.latents import Latents, noise_names
 from gan_models.inversion.measurements import Operator, checked_hole, everything, grey, known, sampled
 from gan_models.jobs import Step, watch_layers
 from gan_models.nn.features.distance import FeatureDistance
 from gan_models.stylegan2 import FaceGenerator
+from gan_models.stylegan2.latents import Latents, noise_names
 
 TASKS = ("invert", "colorize", "inpaint", "measure")
 SPACES = ("auto", "w", "w+")

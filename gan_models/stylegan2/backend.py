@@ -1,29 +1,27 @@
 """The face generation backend: pictures from seeds, mixtures of two, and films from one to the next."""
 
+import io
 import os
 import tokenize
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.func import functional_call
 
-from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import registry
-from gan_models.device import computing, device_lock, pick_device
+from gan_models.device import computing, device_lock
 from gan_models.images.tensors import to_image
-from gan_models.images.video import open_video
-from gan_models.jobs import Step, watch_layers
-from gan_models.seeds import MAX_COUNT, whole
-from gan_models.stylegan2.network import NOISE_MODES
+from gan_models.jobs import Drawn, Step
+from gan_models.seeds import MAX_COUNT, parse_seeds
+from gan_models.stylegan2 import GenerateFaces, InterpolateFaces, MixStyles
+from gan_models.task import Task
 
-MAX_TRUNCATION = 1.5
 MAX_FRAMES = 1200
-SPACES = ("w", "z")
 MALFORMED = (MemoryError, RecursionError, tokenize.TokenError, zipfile.BadZipFile)  # what else NumPy's reader raises
 
 
@@ -33,24 +31,60 @@ class FaceGenerator(Backend):
     A seed gives the latent z that NVIDIA's code makes of it. Pictures are drawn one by one, so that a seed gives
     the same one alone and among others, to the last bit on one machine; and in float32 on every device, so that it
     is the same to the eye on all of them.
-
-    Args:
-        weights: A registered model of the task "faces".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
-    TASK = "faces"
-    DEFAULT = "faces-compact"
+    weights = "faces"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        name = registry.get(weights or self.DEFAULT, task=self.TASK).name
-        self.network = checkpoints.load(name, str(self.device))
-        self.network.to(memory_format=torch.channels_last)
+    def __init__(self, network: nn.Module, model: registry.Model, device: torch.device | str | None = None):
+        super().__init__(network.to(memory_format=torch.channels_last), model, device)
+
+    def run(self, ask: Task) -> Iterator[Step]:
+        """Do what is asked.
+
+        Raises:
+            ValueError: What is asked for does not fit the weights, seeds or latents are none, or memory is too short.
+        """
+        match ask:
+            case GenerateFaces():
+                yield from self._generate(ask)
+            case MixStyles():
+                yield from self._mix(ask)
+            case InterpolateFaces():
+                yield from self._interpolate(ask)
+
+    def _generate(self, ask: GenerateFaces) -> Iterator[Step]:
+        seeds: list[int | None] = [] if ask.latents else list(parse_seeds(ask.seed, ask.count))
+        if ask.latents:
+            ws = self.checked_styles(load_styles(ask.latents))
+            seeds = [None] * len(ws)
+        else:
+            ws = self.styles(self.latents(seeds), ask.truncation)
+        for number, (w, seed) in enumerate(zip(ws, seeds, strict=True), start=1):
+            picture = self.draw(w, noise=ask.noise, seed=number - 1 if seed is None else seed)
+            caption = f"Latent {number}" if seed is None else f"Seed {seed}"
+            yield Step(number, len(ws), preview=picture, drawn=Drawn(picture, caption, record={"seed": seed}))
+        text = f"{number} face{'s' * (number > 1)} of {picture.shape[0]} pixels"
+        notes = {"seed": seeds[0], "seeds": [] if ask.latents else seeds}
+        yield Step(number, number, message=text, result={"latents": styles_file(ws)}, notes=notes)
+
+    def _mix(self, ask: MixStyles) -> Iterator[Step]:
+        seeds = [*parse_seeds(ask.content_seed), *parse_seeds(ask.style_seed)]
+        ws = self.mixed(*seeds, first=ask.crossover, last=ask.last_layer, truncation=ask.truncation)
+        captions = (f"Shape: seed {seeds[0]}", f"Colours: seed {seeds[1]}", "Mixture")
+        for number, (w, caption) in enumerate(zip(ws, captions, strict=True), start=1):
+            picture = self.draw(w)
+            seed = seeds[number - 1] if number <= len(seeds) else None
+            yield Step(number, 3, preview=picture, drawn=Drawn(picture, caption, record={"seed": seed}))
+        yield Step(3, 3, message="A mixture", result={"image": picture})
+
+    def _interpolate(self, ask: InterpolateFaces) -> Iterator[Step]:
+        seeds = parse_seeds(ask.seeds)
+        options = {"frames": ask.frames, "truncation": ask.truncation, "space": ask.space, "loop": ask.loop}
+        ws = self.between(seeds, **options)
+        for number, w in enumerate(ws, start=1):
+            yield Step(number, len(ws), frame=self.draw(w))
+        text = f"{len(ws)} pictures, {len(ws) / ask.fps:.1f} s of film,"
+        yield Step(1, 1, message=text, result={}, notes={"seeds": seeds})
 
     @property
     def layers(self) -> int:
@@ -64,12 +98,7 @@ class FaceGenerator(Backend):
         Args:
             z: Latents; `latents` makes them from seeds.
             truncation: 1 leaves w, 0 gives the average face.
-
-        Raises:
-            ValueError: `truncation` is not between 0 and 1.5.
         """
-        if not 0 <= truncation <= MAX_TRUNCATION:
-            raise ValueError(f"Truncation must be between 0 and {MAX_TRUNCATION}, not {truncation:g}.")
         with device_lock(self.device):
             rows = torch.from_numpy(z).float().to(self.device)
             ws = [self.network.mapping(row[None], truncation_psi=truncation) for row in rows]
@@ -110,10 +139,8 @@ class FaceGenerator(Backend):
             noises: Noise maps, by the names of buffers of `synthesis`, in place of those that the weights carry.
 
         Raises:
-            ValueError: There is no such noise, or memory is too short.
+            ValueError: Memory is too short.
         """
-        if noise not in NOISE_MODES:
-            raise ValueError(f"Noise must be one of {', '.join(NOISE_MODES)}, not “{noise}”.")
         short = "The memory of this device is too short to draw the picture; try again later."
         with computing(self.device, short):
             rng = torch.Generator(self.device).manual_seed(seed)
@@ -121,25 +148,6 @@ class FaceGenerator(Backend):
             arguments = (torch.from_numpy(ws)[None].to(self.device), noise, rng)
             picture = functional_call(self.network.synthesis, maps, arguments)
             return to_image(picture / 2 + 0.5)
-
-    def steps(
-        self,
-        *,
-        seeds: Sequence[int] = (),
-        truncation: float = 0.7,
-        noise: str = "const",
-        styles: np.ndarray | None = None,
-    ) -> Iterator[Step]:
-        """Draw a picture for each seed, or for each of N×layers×w_dim `styles`; the result is a list of them.
-
-        Each step's preview is the picture that was drawn last.
-        """
-        ws = self.styles(self.latents(seeds), truncation) if styles is None else styles
-        pictures = []
-        for w, seed in zip(ws, seeds or range(len(ws)), strict=True):
-            pictures.append(self.draw(w, noise=noise, seed=seed))
-            yield Step(len(pictures), len(ws), preview=pictures[-1])
-        yield Step(len(ws), len(ws), result=pictures)
 
     def mixed(
         self, content_seed: int, style_seed: int, *, first: int, last: int | None = None, truncation: float = 0.7
@@ -156,8 +164,7 @@ class FaceGenerator(Backend):
         Raises:
             ValueError: There are no such layers.
         """
-        first = whole(first, "crossover")
-        last = self.layers - 1 if last is None else whole(last, "last layer")
+        last = self.layers - 1 if last is None else last
         if not 0 <= first < self.layers or not first <= last < self.layers:
             raise ValueError(
                 f"These weights have the layers 0 to {self.layers - 1}; the crossover, and the last layer if any, "
@@ -177,13 +184,10 @@ class FaceGenerator(Backend):
         in z. With `loop` it leads back, up to the latent before the first one.
 
         Raises:
-            ValueError: There are fewer than 2 seeds, `frames` or their total is out of range, or no such space.
+            ValueError: There are fewer than 2 seeds, or too many frames.
         """
         if len(seeds) < 2:
             raise ValueError("An interpolation takes at least two seeds, such as 1, 2, 3.")
-        if space not in SPACES:
-            raise ValueError(f"The space must be w or z, not “{space}”.")
-        frames = whole(frames, "number of frames")
         ways = len(seeds) if loop else len(seeds) - 1
         if frames < 1 or ways * frames >= MAX_FRAMES:
             raise ValueError(
@@ -194,26 +198,6 @@ class FaceGenerator(Backend):
         path = [mix(keys[way], keys[(way + 1) % len(keys)], t / frames) for way in range(ways) for t in range(frames)]
         path = np.stack(path if loop else [*path, keys[-1]])
         return self.styles(path, truncation) if space == "z" else path
-
-    def film(
-        self, styles: np.ndarray, path: str | os.PathLike, *, fps: float = 24, noise: str = "const", **record: Any
-    ) -> Iterator[Step]:
-        """Draw T×layers×w_dim latents as an MP4 at `path`, which is the last step's result.
-
-        `record` is kept in the file, as `images.video.open_video` says. Stopped early, it leaves no file.
-        """
-        path, unfinished = Path(path), Path(path).with_suffix(".unfinished.mp4")
-        total = len(styles)
-        try:
-            with open_video(unfinished, fps=fps, generated=True, noise=noise, **record) as video:
-                for index, w in enumerate(styles, start=1):
-                    picture = self.draw(w, noise=noise)
-                    video.write(picture)
-                    yield Step(index, total, preview=picture)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        yield Step(total, total, result=str(path))
 
 
 def lerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
@@ -234,7 +218,7 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def load_styles(path: str | os.PathLike) -> np.ndarray:
-    """Return the array in a .npy file that `save_styles` wrote, or anybody else; nothing in it is ever run.
+    """Return the array in a .npy file that `styles_file` made, or anybody else; nothing in it is ever run.
 
     Raises:
         ValueError: It is no such file, or larger than 10 MB.
@@ -250,10 +234,11 @@ def load_styles(path: str | os.PathLike) -> np.ndarray:
     return np.array(styles)
 
 
-def save_styles(path: str | os.PathLike, styles: np.ndarray) -> str:
-    """Write N×layers×w_dim latents as a .npy file and return its path."""
-    np.save(path, styles.astype(np.float32), allow_pickle=False)
-    return str(path)
+def styles_file(styles: np.ndarray) -> bytes:
+    """Return N×layers×w_dim latents as the content of a .npy file."""
+    content = io.BytesIO()
+    np.save(content, styles.astype(np.float32), allow_pickle=False)
+    return content.getvalue()
 
 
 def _shape(array: np.ndarray) -> str:

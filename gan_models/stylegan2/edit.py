@@ -5,8 +5,9 @@ along its unit normal n changes the attribute. To hold others, the normal's proj
 (section 3.3, n1 - (n1ᵀ n2) n2; for several, by least squares).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,10 +16,13 @@ from torch import nn
 from gan_models import checkpoints, settings
 from gan_models.backend import Backend
 from gan_models.checkpoints import hub, registry
+from gan_models.jobs import Drawn, Step
+from gan_models.seeds import parse_seeds
+from gan_models.stylegan2 import CombineFaces, EditFace, latents
 from gan_models.stylegan2.backend import FaceGenerator
+from gan_models.task import Task
 
 TASK = "face-boundaries"
-MAX_STRENGTH = 5.0
 SAMPLES = 2000  # latents that tell how far faces differ along a direction
 SMALLEST = 1e-3  # length of a unit normal after others were held
 
@@ -42,24 +46,62 @@ class FaceEditor(Backend):
     Attributes:
         faces: The generator.
         boundaries: Unit normals, w_dim float64, by the names of the attributes that can be edited.
-
-    Args:
-        weights: A registered model of the task "faces".
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
     """
 
-    DEFAULT = FaceGenerator.DEFAULT
+    weights = "faces"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        name = registry.get(weights or self.DEFAULT, task="faces").name
-        self.faces = FaceGenerator.cached(name, device)
-        self.boundaries: dict[str, np.ndarray] = {}
+    def __init__(self, faces: FaceGenerator, boundaries: Mapping[str, np.ndarray]):
+        super().__init__(faces.network, faces.model, faces.device)
+        self.faces, self.boundaries = faces, dict(boundaries)
+
+    @classmethod
+    def load(cls, name: str | None = None, device: str | None = None) -> Self:
+        """Return a backend with a generator, and the boundaries of it that can be had.
+
+        Raises:
+            ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+        """
+        faces = FaceGenerator.cached(name, device)
+        boundaries: dict[str, np.ndarray] = {}
         for model in registry.models(TASK):
-            if model.of == name and (hub.ready(model) or (not settings.offline() and hub.reachable())):
-                self.boundaries |= unit_normals(model, self.faces.network.w_dim)
+            there = hub.ready(model) or (not settings.offline() and hub.reachable())
+            if model.of == faces.model.name and there:
+                boundaries |= unit_normals(model, faces.network.w_dim)
+        return cls(faces, boundaries)
+
+    def run(self, ask: Task) -> Iterator[Step]:
+        """Do what is asked.
+
+        Raises:
+            ValueError: The weights know no such attribute, or seeds or latents are none.
+        """
+        match ask:
+            case EditFace():
+                yield from self._edit(ask)
+            case CombineFaces():
+                yield from self._combine(ask)
+
+    def _edit(self, ask: EditFace) -> Iterator[Step]:
+        seed, noises = None, None
+        if ask.latents:
+            found = latents.load(ask.latents, self.model.name, self.faces.network)
+            w, noises = found.w, found.noises
+        else:
+            seed = parse_seeds(ask.seed)[0]
+            w = self.faces.styles(self.faces.latents([seed]), ask.truncation)[0]
+        edits = {name: strength for name, strength in ask.edits.items() if strength != 0}
+        pair = [self.faces.draw(one, noises=noises) for one in (w, self.edited(w, edits, ask.hold))]
+        notes = {"seed": seed, "edits": edits}
+        yield Step(1, 1, before=pair[0], result=pair[1], message="An edited face", notes=notes)
+
+    def _combine(self, ask: CombineFaces) -> Iterator[Step]:
+        groups = {name: parse_seeds(getattr(ask, name)) for name in ("plus", "minus", "also")}
+        ws = self.combined(*groups.values(), ask.truncation)
+        captions = ("Plus", "Minus", "Also plus", "Together")
+        for number, (caption, w) in enumerate(zip(captions, ws, strict=True), start=1):
+            picture = self.faces.draw(w)
+            yield Step(number, 4, preview=picture, drawn=Drawn(picture, caption, record=dict(groups)))
+        yield Step(4, 4, message="A sum of faces", result={"image": picture}, notes=dict(groups))
 
     @cached_property
     def covariance(self) -> np.ndarray:
@@ -90,16 +132,10 @@ class FaceEditor(Backend):
             hold: Attributes that stay as they are, as far as the directions tell them apart.
 
         Raises:
-            ValueError: There is no such attribute, or a strength is out of range.
+            ValueError: There is no such attribute.
         """
         change = np.zeros(w.shape[-1])
         for attribute, strength in edits.items():
-            if (
-                isinstance(strength, bool)
-                or not isinstance(strength, int | float)
-                or not abs(strength) <= MAX_STRENGTH
-            ):
-                raise ValueError(f"The strength of {attribute} must be from -{MAX_STRENGTH:g} to {MAX_STRENGTH:g}.")
             normal = self.direction(attribute, [name for name in hold if name not in edits])
             change += strength * np.sqrt(normal @ self.covariance @ normal) * normal
         return (w + change).astype(np.float32)
@@ -114,12 +150,6 @@ class FaceEditor(Backend):
         """
         averages = [self.faces.styles(self.faces.latents(seeds), truncation).mean(0) for seeds in (plus, minus, also)]
         return np.stack([*averages, averages[0] - averages[1] + averages[2]])
-
-
-def attributes_of(model: str) -> list[str]:
-    """Return the attributes that boundaries are registered for of the generator `model`; loads nothing."""
-    boundaries = [entry for entry in registry.models(TASK) if entry.of == model]
-    return [name for entry in boundaries for name in entry.config.get("attributes") or [entry.config["attribute"]]]
 
 
 def conditioned(normal: np.ndarray, held: Sequence[np.ndarray], name: str = "the attribute") -> np.ndarray:

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from gan_models.checkpoints.save import save_full
-from gan_models.inversion import latents
-from gan_models.inversion.latents import Latents
+from gan_models.stylegan2 import latents
+from gan_models.stylegan2.latents import Latents
 from tests.inversion.conftest import LAYERS, WIDTH
 
 
