@@ -5,6 +5,7 @@ from demos import (
     dehazing,
     face_control,
     face_generation,
+    face_inversion,
     image_translation,
     quality_metrics,
     single_image,
@@ -16,6 +17,7 @@ from demos import (
 TABS = (
     face_generation.TAB,
     face_control.TAB,
+    face_inversion.TAB,
     single_image.TAB,
     dehazing.TAB,
     deblurring.TAB,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from gan_models.checkpoints.errors import WeightsError
 
@@ -30,6 +30,11 @@ def save_half(state_dict: Mapping[str, torch.Tensor], path: Path, metadata: dict
         if half.is_floating_point() and not torch.equal(half.isfinite(), state_dict[name].isfinite()):
             raise WeightsError(f"The parameter {name} is too large for half precision.")
     return save_full(halves, path, metadata)
+
+
+def content(state_dict: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
+    """Return what `save_full` would write."""
+    return save({name: value.detach().cpu().contiguous().clone() for name, value in state_dict.items()}, metadata)
 
 
 def save_full(state_dict: Mapping[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> str:

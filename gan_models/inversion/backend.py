@@ -7,41 +7,43 @@ pixels for a partial measurement (Ma et al. 2018).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import cos, pi
+from typing import Self
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.func import functional_call
 
 from gan_models import checkpoints
 from gan_models.backend import Backend
 from gan_models.checkpoints import hub, registry
-from gan_models.device import computing, device_lock, pick_device
+from gan_models.device import computing, device_lock
 from gan_models.images import blend
 from gan_models.images.tensors import to_image, to_tensor
+from gan_models.inversion import ColorizeFace, InpaintFace, InvertFace, MeasureFace
+from gan_models.inversion.align import framed
 from gan_models.inversion.measurements import Operator, checked_hole, everything, grey, known, sampled
-from gan_models.jobs import Step, watch_layers
+from gan_models.jobs import Step
 from gan_models.nn.features.distance import FeatureDistance
-from gan_models.stylegan2 import FaceGenerator
+from gan_models.stylegan2 import latents
+from gan_models.stylegan2.backend import FaceGenerator
 from gan_models.stylegan2.latents import Latents, noise_names
 
-TASKS = ("invert", "colorize", "inpaint", "measure")
-SPACES = ("auto", "w", "w+")
-STARTS = ("encoder", "average")
-MAX_STEPS = 5000
 SAMPLES, SAMPLES_SEED = 10_000, 123  # for the mean and the deviation of w
 LEARNING_RATE, RAMP_UP, RAMP_DOWN = 0.1, 0.05, 0.25  # shares of the steps
 W_NOISE, W_NOISE_UNTIL = 0.05, 0.75  # in units of the deviation of w; a share of the steps
 NOISE_WEIGHT, SMALLEST_NOISE = 1e5, 8
 PIXEL_WEIGHT = 1.0
 MEASURED_WEIGHT = 20.0  # of the mean squared error of measured pixels, which features see nothing in
-PULLS = {"invert": 0.02, "colorize": 1.0, "inpaint": 3.0, "measure": 0.15}  # what is not seen is to be likely
+PULLS = {InvertFace: 0.02, ColorizeFace: 1.0, InpaintFace: 3.0, MeasureFace: 0.15}  # what is not seen is to be likely
 VIEW = 256  # pixels at which larger pictures are compared
 REPORT_EVERY, PREVIEW_EVERY = 5, 20
+FILM_SIDE = 256  # pixels that smaller pictures are enlarged to, to be looked at
 SMALL = 128  # pixels up to which one thread of a CPU does
 SHORT_OF_MEMORY = "The memory of this device is too short for an inversion; try again later."
 
@@ -70,24 +72,74 @@ class FaceInverter(Backend):
     """Finds the latents of a face.
 
     Args:
-        weights: A registered model of the task "faces", a generator.
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
-
-    Raises:
-        ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+        network: The generator.
+        model: The registry's entry of the generator.
+        device: Where all is computed; None picks the best there is.
+        distance: Tells how far pictures are apart.
+        features: The name of the weights by which it does.
+        encoder: Guesses latents, 1×layers×w_dim, of pictures, 1×3×side×side; None for none.
     """
 
-    DEFAULT = FaceGenerator.DEFAULT
+    weights = "faces"
 
-    def __init__(self, weights: str | None = None, device: str | None = None):
-        watch_layers()
-        self.device = pick_device(device)
-        self.name = registry.get(weights or self.DEFAULT, task="faces").name
-        self.network = FaceGenerator.cached(self.name, device).network
-        self.features = "vgg16" if hub.ready(registry.get("vgg16")) else "features-compact"
-        self.distance = FeatureDistance(checkpoints.load(self.features, str(self.device)))
-        encoders = [model.name for model in registry.models("face-encoding") if model.of == self.name]
-        self.encoder = checkpoints.load(encoders[0], str(self.device)) if encoders else None
+    def __init__(
+        self,
+        network: nn.Module,
+        model: registry.Model,
+        device: torch.device | str | None,
+        distance: FeatureDistance,
+        features: str,
+        encoder: nn.Module | None,
+    ):
+        super().__init__(network, model, device)
+        self.distance, self.features, self.encoder = distance, features, encoder
+
+    @classmethod
+    def load(cls, name: str | None = None, device: str | None = None) -> Self:
+        """Return a backend with a generator, its encoder if it has one, and VGG if that is here, else our features.
+
+        Raises:
+            ValueError: No such weights, or no such device; or they can't be had (`WeightsError`).
+        """
+        faces = FaceGenerator.cached(name, device)
+        place = str(faces.device)
+        features = "vgg16" if hub.ready(registry.get("vgg16")) else "features-compact"
+        encoders = [model.name for model in registry.models("face-encoding") if model.of == faces.model.name]
+        return cls(
+            faces.network,
+            faces.model,
+            faces.device,
+            FeatureDistance(checkpoints.load(features, place)),
+            features,
+            checkpoints.load(encoders[0], place) if encoders else None,
+        )
+
+    def run(self, ask: InvertFace | ColorizeFace | InpaintFace | MeasureFace) -> Iterator[Step]:
+        """Cut the face out of the photo and find its latents.
+
+        Raises:
+            ValueError: There is no such face, the mask or the latents don't fit, or memory is too short.
+        """
+        cutting = framed(ask)
+        before = _large(cutting.square)
+        for step in self.search(ask, cutting.square, cutting.mask):
+            preview = None if step.preview is None else _large(step.preview)
+            step = replace(step, preview=preview, frame=preview, before=before)
+            if step.result is None:
+                yield step
+        found = step.result
+        message = f"Distance {found.distance[0]:.3f} to {found.distance[1]:.3f}"
+        if cutting.found is not None:
+            count = "one face" if cutting.found == 1 else f"{cutting.found} faces"
+            message += f", {count} found by {cutting.detector},"
+        yield replace(
+            step,
+            before=before if isinstance(ask, InvertFace) else _large(found.shown),
+            preview=_large(found.picture),
+            message=message,
+            result={"image": found.picture, "latents": latents.content(found.latents)},
+            notes={"features": self.features},
+        )
 
     @property
     def side(self) -> int:
@@ -105,90 +157,71 @@ class FaceInverter(Backend):
             deviation = ((w - mean).square().sum() / SAMPLES).sqrt().item()
         return mean.clone(), deviation
 
-    def steps(
-        self,
-        face: np.ndarray,
-        *,
-        task: str = "invert",
-        mask: np.ndarray | None = None,
-        scheme: str = "random",
-        share: float = 0.1,
-        steps: int = 300,
-        seed: int = 0,
-        space: str = "auto",
-        start: str = "encoder",
-        pull: float = 1.0,
-        latents: Latents | None = None,
+    def search(
+        self, ask: InvertFace | ColorizeFace | InpaintFace | MeasureFace, face: np.ndarray, mask: np.ndarray | None
     ) -> Iterator[Step]:
         """Find the latents of `face`, a square, S×S×3 uint8, cut as the generator's training set was.
 
         Yields a `Step` every five steps, with a preview every twenty; the last one's result is an `Inversion`.
 
         Args:
-            face: The picture; `gan_models.images.faces.cut` cuts it out of a photo.
-            task: "invert"; "colorize", which sees the grey values alone; "inpaint", which fills `mask`; or "measure",
-                which sees some pixels.
-            mask: Of "inpaint": S×S bool, true where the picture is missing.
-            scheme: Of "measure": which pixels are seen, "strided", "random" or "block".
-            share: Of "measure": how many of them, from 0.01 to 1.
-            steps: 1 to 5000.
-            seed: Of the noise maps.
-            space: "w", one latent for all layers; "w+", one for each; or "auto", w for "colorize", which keeps
-                colours likely, else w+.
-            start: "encoder", where the generator has one, or "average", the mean of w; "measure" takes the latter.
-            pull: Weight of the latents' mean absolute distance to where they start, so to the mean of w with the
-                start "average": 1 is what suits the task, 0 is none, 10 the most.
-            latents: Where to go on from, instead.
+            ask: What is asked for.
+            face: The picture.
+            mask: Of `InpaintFace`: S×S bool, true where the picture is missing.
 
         Raises:
-            ValueError: An option is none of these, the mask does not fit, or memory is too short.
+            ValueError: The mask or the latents don't fit, or memory is too short.
         """
-        operator, shown = self._measured(face, task, mask, scheme, share, seed)
-        _check(steps, space, start, pull)
-        if space == "auto":
-            space = "w" if task == "colorize" else "w+"
-        pull *= PULLS[task] * self.network.w_dim**0.5 / self.spread[1]  # in units of a number's own deviation
-        start = "average" if task == "measure" else start  # as the encoder never saw such pictures
-        measured = share if task == "measure" else None
-        begun = self._begun(shown, space, start, latents)
-        search = Search(self, operator, shown, steps, seed, pull, begun, latents, measured)
+        operator, shown = self._measured(ask, face, mask)
+        colouring, measuring = isinstance(ask, ColorizeFace), isinstance(ask, MeasureFace)
+        space = ("w" if colouring else "w+") if ask.space == "auto" else ask.space
+        pull = ask.pull * PULLS[type(ask)] * self.network.w_dim**0.5 / self.spread[1]  # in a number's own deviation
+        start = "average" if measuring else ask.start  # as the encoder never saw such pictures
+        file = getattr(ask, "latents", None)
+        going_on = latents.load(file, self.model.name, self.network) if file else None
+        begun = self._begun(shown, space, start, going_on)
+        search = Search(
+            self, operator, shown, ask.steps, ask.seed, pull, begun, going_on, ask.share if measuring else None
+        )
         holding = partial(computing, self.device, SHORT_OF_MEMORY, 1 if self.side <= SMALL else None)
         with holding():
             first = search.distance()
         preview, losses = None, {}
-        for index in range(steps):
+        for index in range(ask.steps):
             with holding():
                 losses = search.step(index)
                 if index % PREVIEW_EVERY == 0:
                     preview = search.picture()
             if index % REPORT_EVERY == 0:
-                yield Step(index, steps, preview=preview, losses=losses)
+                yield Step(index, ask.steps, preview=preview, losses=losses)
                 preview = None
         with holding():
             drawn, final = search.picture(), search.distance()
-        finish = {
-            "colorize": lambda: blend.coloured(face, drawn),
-            "inpaint": lambda: blend.filled(face, mask, drawn),
-        }.get(task, lambda: drawn)
-        found = Inversion(finish(), drawn, to_image(shown), search.latents(), (first, final))
-        yield Step(steps, steps, preview=drawn, losses=losses | {"distance": final}, result=found)
+        picture = drawn
+        if colouring:
+            picture = blend.coloured(face, drawn)
+        elif isinstance(ask, InpaintFace):
+            picture = blend.filled(face, mask, drawn)
+        found = Inversion(picture, drawn, to_image(shown), search.latents(), (first, final))
+        yield Step(ask.steps, ask.steps, preview=drawn, losses=losses | {"distance": final}, result=found)
 
     def _measured(
-        self, face: np.ndarray, task: str, mask: np.ndarray | None, scheme: str, share: float, seed: int
+        self, ask: InvertFace | ColorizeFace | InpaintFace | MeasureFace, face: np.ndarray, mask: np.ndarray | None
     ) -> tuple[Operator, torch.Tensor]:
         """Return the operator of a task, and what it shows of the face, 1×3×side×side."""
-        if task not in TASKS:
-            raise ValueError(f"The task must be one of {', '.join(TASKS)}, not “{task}”.")
-        if face.ndim != 3 or face.shape[0] != face.shape[1] or face.shape[2] != 3:
-            raise ValueError("An inversion takes a square picture of a face.")
         small = cv2.resize(face, (self.side, self.side), interpolation=cv2.INTER_AREA)
-        operator = {"invert": everything, "colorize": grey}.get(task)
-        if task == "inpaint":
-            hole = checked_hole(mask, face)
-            area = cv2.resize(hole.astype(np.float32), (self.side, self.side), interpolation=cv2.INTER_AREA)
-            operator = known(torch.from_numpy((area == 0).astype(np.float32)).to(self.device))
-        if task == "measure":
-            operator = known(torch.from_numpy(sampled(scheme, share, self.side, seed)).to(self.device))
+        match ask:
+            case InvertFace():
+                operator = everything
+            case ColorizeFace():
+                operator = grey
+            case InpaintFace():
+                hole = checked_hole(mask, face).astype(np.float32)
+                area = cv2.resize(hole, (self.side, self.side), interpolation=cv2.INTER_AREA)
+                operator = known(torch.from_numpy((area == 0).astype(np.float32)).to(self.device))
+            case MeasureFace():
+                seen = sampled(ask.scheme, ask.share, self.side, ask.seed)
+                operator = known(torch.from_numpy(seen).to(self.device))
         return operator, operator(to_tensor(small).to(self.device))
 
     @torch.inference_mode()
@@ -276,7 +309,7 @@ class Search:
         """Return what has been found so far."""
         w = self.w.detach().expand(-1, self.backend.network.num_ws, -1)[0].contiguous().cpu().numpy()
         noises = {name: values.detach().cpu().numpy().copy() for name, values in self.noises.items()}
-        return Latents(self.backend.name, w.copy(), noises)
+        return Latents(self.backend.model.name, w.copy(), noises)
 
     def _distance(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the distance from what is known: of features and pixels, or of the measured pixels alone."""
@@ -317,12 +350,8 @@ def noise_regularization(noises: list[torch.Tensor]) -> torch.Tensor:
     return total
 
 
-def _check(steps: int, space: str, start: str, pull: float) -> None:
-    if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {steps}.")
-    if space not in SPACES:
-        raise ValueError(f"The space must be auto, w or w+, not “{space}”.")
-    if start not in STARTS:
-        raise ValueError(f"The start must be encoder or average, not “{start}”.")
-    if not 0 <= pull <= 10:
-        raise ValueError(f"The pull must be from 0 to 10, not {pull:g}.")
+def _large(picture: np.ndarray) -> np.ndarray:
+    """Return a square picture with at least as many pixels as can be looked at."""
+    if picture.shape[0] >= FILM_SIDE:
+        return picture
+    return cv2.resize(picture, (FILM_SIDE, FILM_SIDE), interpolation=cv2.INTER_CUBIC)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from gan_models.checkpoints import save
 from gan_models.checkpoints.errors import WeightsError
 from gan_models.checkpoints.loading import load_state_dict_file
-from gan_models.checkpoints.save import save_full
 
 LATENTS, MODEL = "w", "model"  # in the file, besides the noise maps
 MAX_BYTES = 100e6
@@ -38,16 +38,15 @@ def noise_names(synthesis: nn.Module) -> list[str]:
     return [name for name, _ in synthesis.named_buffers() if name.endswith("noise_const")]
 
 
-def save(path: str | os.PathLike, latents: Latents) -> str:
-    """Write `latents` as safetensors and return the path."""
+def content(latents: Latents) -> bytes:
+    """Return the content of a file with `latents`, safetensors."""
     name = np.frombuffer(latents.model.encode(), np.uint8).copy()
     arrays = {MODEL: name, LATENTS: latents.w, **latents.noises}
-    save_full({key: torch.from_numpy(value) for key, value in arrays.items()}, Path(path), {"task": "face-inversion"})
-    return str(path)
+    return save.content({key: torch.from_numpy(value) for key, value in arrays.items()}, {"task": "face-inversion"})
 
 
 def load(path: str | os.PathLike, model: str, network: nn.Module) -> Latents:
-    """Return the latents in a file that `save` wrote for the generator `network`, called `model`.
+    """Return the latents in a file with what `content` gave for the generator `network`, called `model`.
 
     Raises:
         ValueError: The file is none, or of another generator.
