@@ -21,13 +21,13 @@ from gan_models.deblurring import Deblurrer
 from gan_models.dehazing import Dehazer
 from gan_models.images import decode
 from gan_models.images.blur import random_blur
+from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared
 from gan_models.jobs import Step
 from gan_models.metrics import detection_score
 from gan_models.metrics.detection import face_detector, find_face_boxes
 from gan_models.metrics.sifid import sifid_features
 from gan_models.singan import SingleImage
-from gan_models.training.datasets import list_pictures
 from gan_models.translation import trainer
 
 PORTRAITS, PORTRAIT_SIDE = 200, 64  # that are blurred, and in which faces are looked for

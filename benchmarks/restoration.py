@@ -26,10 +26,10 @@ from gan_models.deblurring import Deblurrer
 from gan_models.dehazing import Dehazer
 from gan_models.images import decode
 from gan_models.images.blur import random_blur
+from gan_models.images.folders import list_pictures
 from gan_models.images.haze import random_haze
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import ciede2000, psnr, ssim
-from gan_models.training.datasets import list_pictures
 
 DEHAZERS = ("dark-channel", "dehaze-candy-compact", "dehaze-cycle-compact")
 DEBLURRERS = ("wiener", "richardson-lucy", "deblur-compact")

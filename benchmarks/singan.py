@@ -191,7 +191,7 @@ def redrawing(options: argparse.Namespace) -> None:
         }
         for task, (before, after) in results.items():
             distances = [sifid(image, picture) for image in (before, after)]
-            scale = backend.default_start_scale(task)
+            scale = default_start_scale(task, backend.scales)
             print(f"| {name} | {task} | {scale} | {distances[0]:.4f} | {distances[1]:.4f} |")
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdo
 from gan_models import checkpoints
 from gan_models.checkpoints import registry
 from gan_models.images import decode
+from gan_models.images.folders import list_pictures
 from gan_models.images.tensors import to_tensor
 from gan_models.jobs import Step
 from gan_models.nn.features import VGG
@@ -52,7 +53,6 @@ from gan_models.style_transfer.backend import (
 from gan_models.style_transfer.fast import FastStyle
 from gan_models.style_transfer.losses import content_loss, grams, style_loss
 from gan_models.style_transfer.trainer import STYLE_SIDE, scaled
-from gan_models.training.datasets import list_pictures
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CONTENT, STYLE = EXAMPLES / "style-transfer" / "astronaut.jpg", EXAMPLES / "styles" / "mosaic.jpg"

@@ -23,11 +23,11 @@ from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdo
 from gan_models import checkpoints
 from gan_models.images import decode
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
+from gan_models.images.folders import list_pictures
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import luma, luma_psnr, luma_ssim
 from gan_models.nn.losses import PerceptualLoss
 from gan_models.super_resolution import Upscaler
-from gan_models.training.datasets import list_pictures
 
 FACTOR = 4
 SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}

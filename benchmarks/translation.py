@@ -23,12 +23,12 @@ from PIL import Image
 from benchmarks.measuring import markdown
 from gan_models.images import decode
 from gan_models.images.facades import label_map
+from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import fcn_score, ssim
 from gan_models.metrics.fcn_score import segmented
 from gan_models.training import checkpoint
-from gan_models.training.datasets import list_pictures
 from gan_models.training.ema import EMA
 from gan_models.translation import Translate, inputs, trainer
 from gan_models.translation.backend import Translator, dropping

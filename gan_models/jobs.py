@@ -48,7 +48,7 @@ class Step:
         frame: The next picture of the video that is made, H×W×3 uint8.
         fps: Pictures a second of that video, where the task doesn't tell.
         drawn: One of several pictures, when it is done.
-        notes: What the record says besides what was asked.
+        notes: What the record says, from this step on, besides what was asked; a video has those of its first frame.
     """
 
     index: int

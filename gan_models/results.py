@@ -45,25 +45,26 @@ class Results:
 
         Pictures, plots and files are paths then, of a gallery paths and captions.
         """
+        drawing = any(one.kind == "images" for one in self.returns.values())
         videos = {name: self._file(one) for name, one in self.returns.items() if one.kind == "video"}
         writers: list[Any] = []
         with ExitStack() as stack, closing(steps):
             for step in steps:
                 for name, value in step.losses.items():
                     self.losses.setdefault(name, []).append(value)
+                self.record |= step.notes
                 if step.frame is not None:
                     fps = step.fps or getattr(self.ask, "fps", self.ask.frame_rate)
                     writers = writers or [stack.enter_context(self._video(path, fps)) for path in videos.values()]
                     for writer in writers:
                         writer.write(step.frame)
-                if step.drawn is not None:
+                if step.drawn is not None and drawing:
                     self.draw(step.drawn)
                 if step.result is not None:
                     break
                 yield step
             else:
                 raise RuntimeError("A backend's last step must carry its result.")
-        self.record |= step.notes
         shown, made = self._shown(step), self._made(step, videos)
         yield Step(1, 1, message=step.message, before=step.before, preview=shown, result=made)
 
@@ -132,7 +133,8 @@ class Results:
 
     def _stem(self) -> str:
         model = self.record.get("model") or ("own" if self.record.get("sha256") else None)
-        return "-".join(part for part in (self.ask.name, self.ask.action, model) if part)
+        name = None if model and model.startswith(self.ask.name) else self.ask.name
+        return "-".join(part for part in (name, self.ask.action, model) if part)
 
     def _file(self, output: Output, name: str = "") -> Path:
         return Path(self.new_file(f"{self._stem()}{name and f'-{name}'}{output.suffix}"))

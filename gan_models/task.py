@@ -259,10 +259,12 @@ class Task(BaseModel):
             ValueError: One isn't; one sentence, for visitors, says which and why.
         """
         for name, value in values.items():
+            if name not in cls.model_fields:
+                raise ValueError(_unknown(cls, name))
             try:
-                cls.__pydantic_validator__.validate_assignment(cls.model_construct(), name, value)
+                _adapter(cls, name).validate_python(value)
             except ValidationError as problem:
-                raise ValueError(_sentence(cls, problem)) from None
+                raise ValueError(_sentence(cls, problem, name)) from None
 
     @classmethod
     def endpoint(cls) -> str:
@@ -339,6 +341,13 @@ def _fits(task: type[Task], name: str, value: Any) -> bool:
 
 
 @cache
+def _adapter(task: type[Task], name: str) -> pydantic.TypeAdapter:
+    """Return what validates a field by itself."""
+    config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+    return pydantic.TypeAdapter(task.model_fields[name].rebuild_annotation(), config=config)
+
+
+@cache
 def _parameters(task: type[Task]) -> dict[str, Parameter]:
     return {name: _parameter(name, field) for name, field in task.model_fields.items()}
 
@@ -397,19 +406,23 @@ def _described(output: Output) -> str:
     return (output.description or output.title).rstrip(".")
 
 
-def _sentence(task: type[Task], problem: ValidationError) -> str:
-    """Return what is wrong first with what was asked, for a visitor."""
+def _unknown(task: type[Task], name: str) -> str:
+    return f"There is no parameter “{name}”; there are {', '.join(task.parameters())}."
+
+
+def _sentence(task: type[Task], problem: ValidationError, name: str | None = None) -> str:
+    """Return what is wrong first with what was asked, for a visitor; `name` is that of the field, if it is of one."""
     first = problem.errors()[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
+    name = name or (str(first["loc"][0]) if first["loc"] else "")
     parameter = task.parameters().get(name)
     if parameter is not None and parameter.missing and (first["type"] == "missing" or not _given(first["input"])):
         return parameter.missing
     if first["type"] in ("value_error", "assertion_error"):
         return str(first["ctx"]["error"])
     if parameter is None:
-        return f"There is no parameter “{name}”; there are {', '.join(task.parameters())}."
+        return _unknown(task, name)
     title = parameter.title
-    if parameter.picture:
+    if parameter.picture and first["type"] != "missing":
         return "Choose a picture first."
     given, context = first.get("input"), first.get("ctx", {})
     shown = f"“{given}”" if isinstance(given, str) else f"{given}"

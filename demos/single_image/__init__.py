@@ -26,6 +26,7 @@ from gan_models.singan import (
     SinganSample,
     SinganTrain,
     SinganUpscale,
+    default_start_scale,
 )
 from gan_models.task import Task
 
@@ -76,7 +77,7 @@ def build() -> Ports:
         sliders = []
         for task, start in zip(scales, starts, strict=True):
             fits = start is not None and start <= last
-            value = start if fits else backend.default_start_scale(task.action)
+            value = start if fits else default_start_scale(task.action, backend.scales)
             sliders.append(gr.update(maximum=max(2, last), value=value))
         object_place = placed(picture, decode(path) if path else None)
         piece_place = placed(picture, cut=True)
@@ -114,8 +115,11 @@ def _build(
 def _start_scale(task: type[Task], model: gr.Dropdown, scales: dict[type[Task], gr.Slider]) -> gr.Slider:
     """Add the slider of a task's start scale, and what stays of the picture with it."""
     one = task.parameters()["start_scale"]
-    highest = len(registry.get(DEFAULT).config["sizes"]) - 1
-    slider = gr.Slider(one.ge, highest, one.default, step=1, precision=0, label=one.title, info=one.description)
+    scales_of_default = len(registry.get(DEFAULT).config["sizes"])
+    begin = default_start_scale(task.action, scales_of_default)
+    slider = gr.Slider(
+        one.ge, scales_of_default - 1, begin, step=1, precision=0, label=one.title, info=one.description
+    )
     stays = gr.Image(label="Stays as it is", interactive=False, height=110, buttons=[], visible=False)
     scales[task] = slider
 

@@ -19,9 +19,10 @@ from gan_models.attributes.network import NAMES, SIDE, FaceIdentity
 from gan_models.attributes.trainer import augmented
 from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
+from gan_models.images.folders import list_pictures
 from gan_models.jobs import Step
 from gan_models.training import checkpoint
-from gan_models.training.datasets import list_pictures, load_squares
+from gan_models.training.datasets import load_squares
 
 RATER = "face-attributes-compact"
 CHANGING = tuple(NAMES.index(name) for name in ("age", "smile", "long_hair", "dark_hair", "pose"))

@@ -20,9 +20,9 @@ from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
 from gan_models.images import decode
 from gan_models.images.faces import CROPS, Face, cut, find_faces, measured
+from gan_models.images.folders import list_pictures
 from gan_models.jobs import Step
 from gan_models.training import checkpoint
-from gan_models.training.datasets import list_pictures
 
 RATED = {"smile": "happy", "long_hair": "long-haired", "dark_hair": "hair-color"}
 POSED = 6000  # faces of UTKFace whose pose is measured

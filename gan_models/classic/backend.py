@@ -113,9 +113,9 @@ class PictureGenerator(Backend):
         way = [great_circle(a, b, float(share)) for a, b in pairwise(ends) for share in shares]
         labels = self._labels(ask.kind or (self.kinds[0] if self.kinds else ""), len(way))
         for number, picture in enumerate(self._drawn(torch.cat(way), labels), start=1):
-            yield Step(number, len(way), frame=enlarged(picture))
+            yield Step(number, len(way), frame=enlarged(picture), notes={"seeds": seeds})
         text = f"{len(way)} pictures, {len(way) / ask.fps:.1f} s of film,"
-        yield Step(1, 1, message=text, result={}, notes={"seeds": seeds})
+        yield Step(1, 1, message=text, result={})
 
     def _combine(self, ask: CombinePictures) -> Iterator[Step]:
         """Draw the means of three sets of latents, and the first without the second, with the third.

@@ -9,9 +9,9 @@ import torch
 
 from gan_models.images import decode, flatten
 from gan_models.images.archives import read_pictures
+from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared, trimmed
 from gan_models.training.augment import hue_turns
-from gan_models.training.datasets import list_pictures
 
 FEWEST, MOST = 8, 5000  # pictures in a set
 HUE = 0.3  # radians

@@ -9,15 +9,24 @@ from gan_models.task import Field, Image, Mask, Model, Output, Seed, Task
 MAX_MEGAPIXELS = 2.0  # of a result
 WEIGHTS = "A name that /models lists for “single-image”, or one that /singan_train returned."
 PICTURE = Output("image", "Result at full size (PNG)", "The picture, a PNG that carries what made it")
-LOWER = "What is coarser than this stays as it was, so lower scales change more; none: what suits the model."
+LOWER = "What is coarser than this stays as it was, so lower scales change more."
 
 
 def _model() -> Any:
     return Model("singan-balloons", "single-image", description=WEIGHTS)
 
 
-def _start(default: int, lowest: int, text: str) -> Any:
-    return Field(default, ge=lowest, title="Start scale", description=text)
+STARTS = {"sample": 0.0, "animate": 0.0, "paint": 0.2, "edit": 0.4, "harmonize": 0.6}  # of the way up the pyramid
+REDRAWING = ("paint", "edit", "harmonize")  # what needs a scale below the first
+
+
+def default_start_scale(action: str, scales: int) -> int:
+    """Return the scale that an action begins at, with a model of so many, if nothing else is asked for."""
+    return max(int(action in REDRAWING), round(STARTS[action] * (scales - 1)))
+
+
+def _start(lowest: int, text: str) -> Any:
+    return Field(None, ge=lowest, title="Start scale", description=f"{text} None: what suits the model.")
 
 
 def _preset() -> Any:
@@ -67,7 +76,7 @@ class SinganSample(_Drawing):
     model: str = _model()
     count: int = Field(8, ge=1, le=16, step=1, description="How many pictures.")
     start_scale: int | None = _start(
-        0, 0, "0 invents the layout; higher ones keep more of the training picture and vary details."
+        0, "0 invents the layout; higher ones keep more of the training picture and vary details."
     )
     width_factor: float = Field(
         1, ge=0.25, le=4, step=0.05, title="Width", description="In units of the training picture's."
@@ -94,7 +103,7 @@ class SinganHarmonize(_Drawing):
         missing="Place something in the picture first, or bring a picture and its mask.",
         kept=False,
     )
-    start_scale: int | None = _start(3, 1, LOWER)
+    start_scale: int | None = _start(1, LOWER)
     seed: int = Seed()
 
 
@@ -116,7 +125,7 @@ class SinganEdit(_Drawing):
         missing="Place something in the picture first, or bring a picture and its mask.",
         kept=False,
     )
-    start_scale: int | None = _start(2, 1, LOWER)
+    start_scale: int | None = _start(1, LOWER)
     seed: int = Seed()
 
 
@@ -133,7 +142,7 @@ class SinganPaint(_Drawing):
         description="The layout, in colours near to those of the training picture.",
         missing="Paint something first, or bring a painting.",
     )
-    start_scale: int | None = _start(1, 1, LOWER)
+    start_scale: int | None = _start(1, LOWER)
     quantize: bool = Field(
         False,
         title="Quantise colours",
@@ -153,7 +162,7 @@ class SinganAnimate(_Drawing):
     }
 
     model: str = _model()
-    start_scale: int | None = _start(0, 0, "0 moves everything; higher ones move smaller and smaller things.")
+    start_scale: int | None = _start(0, "0 moves everything; higher ones move smaller and smaller things.")
     alpha: float = Field(0.1, ge=0, le=1, step=0.01, description="How near the motion stays to the picture.")
     beta: float = Field(0.9, ge=0, le=1, step=0.01, description="How smooth it is.")
     frames: int = Field(60, ge=2, le=600, step=1, description="How many pictures.")

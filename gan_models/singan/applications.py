@@ -9,21 +9,13 @@ import torch
 
 from gan_models.images import join_alpha, split_alpha
 from gan_models.images.palette import main_colours, nearest_colours
-from gan_models.singan import MAX_MEGAPIXELS
+from gan_models.singan import MAX_MEGAPIXELS, REDRAWING, default_start_scale
 from gan_models.singan.model import SinGAN, from_picture, resize, to_picture
 
 DILATION, FEATHER = 0.05, 0.02  # round a mask, in units of the picture's longer side
 SOFTENED = 512  # pixels of a side, at which masks are softened
 UPSCALING_STEP = 2 ** (1 / 3)
 LOOP_SHARE = 0.25  # of an animation, that leads back to its start
-STARTS = {"sample": 0.0, "animate": 0.0, "paint": 0.2, "edit": 0.4, "harmonize": 0.6}  # of the way up the pyramid
-REDRAWING = ("paint", "edit", "harmonize")  # what needs a scale below the first
-
-
-def default_start_scale(model: SinGAN, task: str) -> int:
-    """Return the scale that `task`, a name in `STARTS`, begins at if nothing else is asked for."""
-    lowest = int(task in REDRAWING)
-    return max(lowest, round(STARTS[task] * (len(model.sizes) - 1)))
 
 
 def checked_start(model: SinGAN, task: str, start_scale: int | None) -> int:
@@ -37,7 +29,7 @@ def checked_start(model: SinGAN, task: str, start_scale: int | None) -> int:
         raise ValueError(
             "This model's picture was so small that it has a single scale: there is none to redraw from."
         )
-    scale = default_start_scale(model, task) if start_scale is None else start_scale
+    scale = default_start_scale(task, last + 1) if start_scale is None else start_scale
     if not lowest <= scale <= last:
         raise ValueError(f"The start scale of this model can be {lowest} to {last}, not {scale}.")
     return int(scale)

@@ -109,10 +109,6 @@ class SingleImage(Backend):
         """How many scales the model has."""
         return len(self.network.sizes)
 
-    def default_start_scale(self, task: str) -> int:
-        """Return where `task`, a name in `applications.STARTS`, starts if nothing else is asked for."""
-        return applications.default_start_scale(self.network, task)
-
     def kept(self, start_scale: int) -> np.ndarray | None:
         """Return what stays of the training picture when drawing starts at `start_scale`, or None: nothing.
 

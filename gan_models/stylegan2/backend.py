@@ -82,9 +82,9 @@ class FaceGenerator(Backend):
         options = {"frames": ask.frames, "truncation": ask.truncation, "space": ask.space, "loop": ask.loop}
         ws = self.between(seeds, **options)
         for number, w in enumerate(ws, start=1):
-            yield Step(number, len(ws), frame=self.draw(w))
+            yield Step(number, len(ws), frame=self.draw(w), notes={"seeds": seeds})
         text = f"{len(ws)} pictures, {len(ws) / ask.fps:.1f} s of film,"
-        yield Step(1, 1, message=text, result={}, notes={"seeds": seeds})
+        yield Step(1, 1, message=text, result={})
 
     @property
     def layers(self) -> int:

@@ -30,13 +30,29 @@ class Upscale(Restoration):
         height, width = self.image.shape[:2]
         return height * self.factor, width * self.factor
 
+    @classmethod
+    def check(cls, **values: Any) -> None:
+        """Refuse, besides what `Task.check` does, more than the weights can; nothing is loaded."""
+        super().check(**values)
+        model, factor = (values.get(name, cls.parameters()[name].default) for name in ("model", "factor"))
+        check_scale(model, factor)
+
     def model_post_init(self, context: Any) -> None:
         """Refuse, without loading anything, more than the weights can, and results past the configured limit."""
-        scale = registry.get(self.model, task=self.name).config.get("scale", 4)  # every network's default
-        if self.factor > scale:
-            raise ValueError(f"These weights enlarge {scale} times at most; choose ×{scale}.")
+        check_scale(self.model, self.factor)
         check_size(*self.image.shape[:2], self.factor)
         super().model_post_init(context)
+
+
+def check_scale(model: str, factor: int) -> None:
+    """Do nothing if `model` can enlarge pictures so many times.
+
+    Raises:
+        ValueError: It can't, or is for another task.
+    """
+    scale = registry.get(model, task=Upscale.name).config.get("scale", 4)  # every network's default
+    if factor > scale:
+        raise ValueError(f"These weights enlarge {scale} times at most; choose ×{scale}.")
 
 
 def check_size(height: int, width: int, factor: int) -> None:

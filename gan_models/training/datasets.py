@@ -5,20 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from gan_models.images import decode
-from gan_models.images.archives import SUFFIXES
+from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """Return the picture files anywhere below `folder`, sorted.
-
-    Raises:
-        ValueError: There are none.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not paths:
-        raise ValueError(f"No pictures in {folder}.")
-    return paths
 
 
 def load_pictures(folder: Path) -> list[np.ndarray]:

@@ -5,8 +5,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from gan_models.__main__ import main
 from gan_models.checkpoints import hub
+from gan_models.cli import main
 from gan_models.stylegan2.convert import from_rosinality
 from tests.checkpoints.conftest import FILE, REPO, tiny_bytes
 from tests.checkpoints.nvidia import Persistent, persistent, pickled

@@ -15,8 +15,6 @@ from gan_models.singan.model import save
 from gan_models.singan.trainer import PRESETS, Preset
 from tests.singan.test_model import tiny
 
-DRAWING = (SinganSample, SinganAnimate, SinganPaint, SinganEdit, SinganHarmonize)
-
 
 @pytest.fixture
 def backend():
@@ -76,12 +74,6 @@ def test_only_what_is_masked_is_redrawn(backend, task, name):
     found = backend(task(**{name: picture()}, mask=mask, start_scale=1))
     np.testing.assert_array_equal(found[20:, 20:], picture()[20:, 20:])
     assert not np.array_equal(found[:8, :8], picture()[:8, :8])
-
-
-def test_start_scales_are_those_of_the_default_model():
-    backend = SingleImage.load("singan-balloons", "cpu")
-    for task in DRAWING:
-        assert backend.default_start_scale(task.action) == task.parameters()["start_scale"].default
 
 
 def test_a_file_of_ones_own_is_a_model(tmp_path, backend):

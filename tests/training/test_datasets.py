@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.training.datasets import list_pictures, load_pictures, load_squares
+from gan_models.images.folders import list_pictures
+from gan_models.training.datasets import load_pictures, load_squares
 
 
 def save(path, pixels):

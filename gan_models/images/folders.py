@@ -1,54 +1,46 @@
 """Pictures from files and folders to files and folders."""
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from gan_models.training.datasets import list_pictures
+from gan_models.images import decode
+from gan_models.images.archives import SUFFIXES
 
 
-def picture_parser(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
-    """Add a command that turns pictures into pictures: `name INPUT -o OUTPUT`."""
-    parser = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-    parser.add_argument("input", type=Path, help="a picture, or a folder of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="a .png file, or a folder")
-    parser.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
-    return parser
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the picture files anywhere below `folder`, sorted.
 
-
-def over_files(options: argparse.Namespace, function: Callable, settings: dict) -> int:
-    """Write what `function` makes of the picture or of each picture of the folder `options.input`, as PNG.
-
-    See `each_file`; `settings` are what `write_png` keeps of how the results were made.
+    Raises:
+        ValueError: There are none.
     """
-    from gan_models.images.provenance import write_png
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise ValueError(f"No pictures in {folder}.")
+    return paths
 
-    return each_file(options, lambda picture, target: write_png(target, function(picture), **settings))
 
+def each_file(source: Path, output: Path, function: Callable[[np.ndarray, Path], None], suffix: str = ".png") -> int:
+    """Call `function` with the picture, or with each of the folder `source`, and the path of its result.
 
-def each_file(options: argparse.Namespace, function: Callable, suffix: str = ".png") -> int:
-    """Call `function` with the picture, or with each of the folder `options.input`, and the path of its result.
-
-    A folder's results keep their places and names below `options.output`, with `suffix`. Returns 1 if any file
-    failed, after naming each and why; the others are done all the same.
+    A folder's results keep their places and names below `output`, with `suffix`. Returns 1 if any file failed, after
+    naming each and why; the others are done all the same.
 
     Raises:
         ValueError: There are no pictures, or the output would overwrite one of them or has another suffix.
     """
-    from gan_models.images import decode
-
-    sources, targets = _sources_and_targets(options.input, options.output, suffix)
+    sources, targets = _sources_and_targets(source, output, suffix)
     failures = []
-    for source, target in tqdm(list(zip(sources, targets, strict=True)), unit="picture", disable=None):
+    for path, target in tqdm(list(zip(sources, targets, strict=True)), unit="picture", disable=None):
         try:
-            picture = decode(source)
+            picture = decode(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             function(picture, target)
         except (ValueError, OSError) as problem:
-            failures.append(f"{source}: {problem}")
+            failures.append(f"{path}: {problem}")
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0

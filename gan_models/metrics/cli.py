@@ -9,7 +9,8 @@ from statistics import fmean
 
 from tqdm import tqdm
 
-from gan_models.training.datasets import list_pictures
+from gan_models.images.folders import list_pictures
+from gan_models.metrics.tasks import MeasureSets
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -23,9 +24,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--sets", action="store_true", help="compare two folders, or ZIP archives, as sets: FID and so on"
     )
-    text = "--sets: features-compact, or inception-fid as published; default: the latter if it was fetched"
-    parser.add_argument("--features", help=text)
-    parser.add_argument("--side", type=int, help="--sets: pixels of the squares that are compared, 32, 64 or 128")
+    model, side = (MeasureSets.parameters()[name] for name in ("model", "side"))
+    text = f"--sets: {model.description} Default: the latter if it was fetched."
+    parser.add_argument("--features", metavar="NAME", help=text)
+    parser.add_argument("--side", type=int, choices=side.choices, help=f"--sets: {side.description}")
     parser.add_argument("--device", help="--sets: cuda, mps or cpu; default: the best there is")
     parser.set_defaults(run=run)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.__main__ import main
+from gan_models.cli import main
 from gan_models.images import decode, read_provenance
 from gan_models.images.video import Video, open_video, read_video_provenance
 
@@ -81,5 +81,5 @@ def test_labels_are_translated_to_a_picture_that_is_marked_as_generated(tmp_path
     assert decode(target).shape == (32, 48, 3)
     record = read_provenance(target)
     assert (record["weights"], record["seed"]) == ("translate-facades-compact", 3)
-    assert record["settings"] == {"from_photo": False, "side": 64}
+    assert record["settings"] == {"from_photo": False, "side": 64, "mask": None}
     assert b"/trainedAlgorithmicMedia" in target.read_bytes()

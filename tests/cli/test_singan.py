@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.__main__ import main
+from gan_models.cli import main
 from gan_models.images import decode, read_provenance
 from gan_models.singan import trainer
 from gan_models.singan.model import load, save
@@ -64,8 +64,8 @@ def test_an_interrupted_training_goes_on(tmp_path, monkeypatch):
 
 def test_samples_carry_what_made_them(tmp_path, model):
     assert singan("sample", model, "-o", tmp_path / "out", "--count", 2, "--seed", 5, "--width", 2) == 0
-    assert decode(tmp_path / "out" / "sample-6.png").shape == (15, 38, 3)
-    record = read_provenance(tmp_path / "out" / "sample-5.png")
+    assert decode(tmp_path / "out" / "single-image-sample-own-6.png").shape == (15, 38, 3)
+    record = read_provenance(tmp_path / "out" / "single-image-sample-own-5.png")
     assert (record["task"], record["seed"], record["weights"]) == ("single-image", 5, None)
     assert len(record["sha256"]) == 64
     assert record["settings"]["action"] == "sample"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.__main__ import main
 from gan_models.checkpoints import registry
+from gan_models.cli import main
 from gan_models.images import read_provenance
 from gan_models.images.video import read_video_provenance
 from tests.tiny_models import embed
@@ -209,12 +209,12 @@ def test_a_bad_model_or_device_is_one_sentence(tmp_path, capsys, option):
 
 
 def test_an_interruption_is_told(tmp_path, capsys, monkeypatch):
-    from gan_models.super_resolution import Upscaler
+    from gan_models.super_resolution.backend import Upscaler
 
-    def interrupt(self, image, **options):
+    def interrupt(self, ask):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Upscaler, "__call__", interrupt)
+    monkeypatch.setattr(Upscaler, "run", interrupt)
     assert run("upscale", write(tmp_path / "a.png"), "-o", tmp_path / "b.png") == 130
     assert "Interrupted." in capsys.readouterr().err
 
@@ -316,10 +316,13 @@ def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeyp
 
 def test_faces_are_drawn_into_a_folder(tmp_path):
     assert run("generate", "--seed", 3, "--count", 2, "--truncation", 0.5, "-o", tmp_path / "out") == 0
-    assert files_below(tmp_path / "out") == {"faces-compact-3.png", "faces-compact-4.png"}
+    assert files_below(tmp_path / "out") == {
+        *("faces-compact-3.png", "faces-compact-4.png"),
+        "faces-compact.npy",  # their latents
+    }
     record = read_provenance(tmp_path / "out" / "faces-compact-4.png")
     assert (record["task"], record["seed"], record["weights"]) == ("faces", 4, "faces-compact")
-    assert record["settings"] == {"truncation": 0.5, "noise": "const"}
+    assert record["settings"] == {"truncation": 0.5, "noise": "const", "count": 2, "latents": None}
 
 
 def test_one_face_is_drawn_into_a_file(tmp_path):
@@ -328,7 +331,7 @@ def test_one_face_is_drawn_into_a_file(tmp_path):
 
 
 def test_a_film_is_made(tmp_path):
-    assert run("generate", "--seed", "1,2", "--film", 3, "-o", tmp_path / "film.mp4") == 0
+    assert run("generate", "--seeds", "1,2", "--frames", 3, "-o", tmp_path / "film.mp4") == 0
     assert read_video_provenance(tmp_path / "film.mp4")["settings"]["seeds"] == [1, 2]
 
 
@@ -336,12 +339,16 @@ def test_a_film_is_made(tmp_path):
     ("arguments", "words"),
     [
         (("--seed", "seven", "-o", "out"), "“seven” is no seed"),
-        (("--seed", "1,2", "-o", "face.png"), "several are a folder"),
-        (("--seed", "1", "-o", "face.jpg"), "one face is a .png file"),
-        (("--seed", "1", "--count", "17", "-o", "out"), "from 1 to 16"),
+        (("--seed", "1,2", "-o", "face.png"), "for several pictures, name a folder"),
+        (("--seed", "1", "-o", "face.jpg"), "the result is a .png file, several are a folder"),
+        (("--seed", "1", "--count", "17", "-o", "out"), "Count must be at most 16, not 17"),
         (("--seed", "1", "--truncation", "2", "-o", "out"), "Truncation must be"),
-        (("--seed", "1", "--film", "3", "-o", "film.mp4"), "at least two seeds"),
-        (("--seed", "1,2", "--film", "3", "-o", "film.png"), "a film is a .mp4 file"),
+        (("--seeds", "1", "--frames", "3", "-o", "film.mp4"), "at least two seeds"),
+        (("--seeds", "1,2", "--frames", "3", "-o", "film.png"), "the result is a .mp4 file"),
+        (
+            ("--task", "film", "--count", "3", "-o", "film.mp4"),
+            "--count doesn't go with these options: it is for the task faces",
+        ),
         (("--model", "other", "--seed", "1", "-o", "out"), "“other” are for super-resolution, not for faces"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from gan_models.__main__ import main
+from gan_models.cli import main
 from gan_models.images import decode, read_provenance
 
 PORTRAIT = data.astronaut()[:300, 80:380]
@@ -57,4 +57,4 @@ def test_a_mask_for_a_folder_is_refused(portrait, tmp_path, capsys):
 
 def test_inpainting_needs_a_mask(portrait, tmp_path, capsys):
     assert invert(portrait, "-o", tmp_path / "out.png", "--task", "inpaint") == 1
-    assert "Inpainting takes a mask" in capsys.readouterr().err
+    assert "Mark what should be painted anew" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.__main__ import main
+from gan_models.cli import main
 
 
 def run(*arguments):
