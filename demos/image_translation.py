@@ -203,8 +203,8 @@ def _build_drawing(page: gr.Tab) -> ui.Outputs:
 
 
 def _drawing_model(takes: str) -> registry.Model:
-    """Return the embedded model that starts from such drawings."""
-    return next(model for model in registry.models(TASK) if model.embedded and model.takes == takes)
+    """Return the model that starts from such drawings."""
+    return registry.default(TASK, [model.name for model in registry.models(TASK) if model.takes == takes])
 
 
 def _canvas(example: str, brush: gr.Brush) -> gr.ImageEditor:

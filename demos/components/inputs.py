@@ -150,7 +150,7 @@ def weights_picker(task: str, network: str | None = None, names: Sequence[str] |
         for model in registry.models(task)
         if network in (None, model.network) and (names is None or model.name in names)
     ]
-    default = next(model for model in models if model.embedded).name
+    default = registry.default(task, [model.name for model in models]).name
     choices = [(_choice_title(model), model.name) for model in models]
     picker = ModelPicker(
         choices,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demos import dehazing, shell
 from demos.components import masks, messages, runs
 from demos.components.files import Files
+from gan_models.checkpoints import registry
 from gan_models.images import decode
 from gan_models.jobs import Step
 
@@ -101,3 +103,12 @@ def test_a_canvas_without_a_stroke_gives_no_mask(tmp_path):
     assert masks.marked({"layers": []}, str(photo)) is None
     assert masks.marked({"layers": [np.zeros((40, 60, 4), np.uint8)]}, str(photo)) is None
     assert masks.marked({"layers": [np.full((40, 60, 4), 255, np.uint8)]}, None) is None
+
+
+def test_a_task_whose_only_model_is_a_formula_has_a_page(monkeypatch):
+    every = registry.models
+    monkeypatch.setattr(registry, "models", lambda task=None: [model for model in every(task) if model.formula])
+    page = shell.build((dehazing,))
+    (picker,) = [block for block in page.blocks.values() if getattr(block, "label", "") == "Weights"]
+    assert picker.value == "dark-channel"
+    assert picker.choices == [("Dark channel prior", "dark-channel")]
