@@ -2,9 +2,13 @@
 
 import argparse
 import os
+import tempfile
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if not os.environ.get("GRADIO_TEMP_DIR"):  # by default one for all users of a machine, and so the first one's
+    folder = tempfile.TemporaryDirectory(prefix="gan-atelier-", ignore_cleanup_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = os.path.realpath(folder.name)
 
 from demos import TABS
 from demos.kit import frame

@@ -104,8 +104,10 @@ def _build_drawing(page: gr.Tab) -> Outputs:
 
 
 def _drawing_model(takes: str) -> registry.Model:
-    """Return the embedded model that starts from such drawings."""
-    return next(model for model in registry.models(Translate.name) if model.embedded and model.takes == takes)
+    """Return the model that starts from such drawings."""
+    return registry.default(
+        Translate.name, [model.name for model in registry.models(Translate.name) if model.takes == takes]
+    )
 
 
 def _canvas(example: str, brush: gr.Brush) -> gr.ImageEditor:

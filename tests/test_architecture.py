@@ -185,3 +185,18 @@ def test_importing_is_cheap_and_quiet(code, absent):
     assert [name for name in found["modules"] if is_in(name, *absent)] == []
     assert [path for path in found["opened"] if path.endswith((".safetensors", ".pth", ".pt", ".onnx"))] == []
     assert found["called"] == []
+
+
+def test_another_users_temporary_folder_is_let_alone(tmp_path):
+    (tmp_path / "gradio").write_text("Whoever came first has this name, and nothing can be made below it.")
+    environment = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
+    code = """
+import os, app
+folder = os.environ["GRADIO_TEMP_DIR"]
+print(oct(os.stat(folder).st_mode)[-3:], len(os.listdir(folder)) > 0, app.demo.GRADIO_CACHE == folder)
+"""
+    environment["TMPDIR"] = str(tmp_path)
+    command = [sys.executable, "-c", code]
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert process.stdout.split() == ["700", "True", "True"], process.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["gradio"]  # nothing is left behind

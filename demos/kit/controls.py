@@ -121,6 +121,9 @@ def weights_picker(
         for model in registry.models(task)
         if network in (None, model.network) and (names is None or model.name in names)
     ]
+    names = [model.name for model in models]
+    if default not in names:
+        default = registry.default(task, names).name
     choices = [(_choice_title(model), model.name) for model in models]
     picker = gr.Dropdown(
         choices,

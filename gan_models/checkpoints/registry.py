@@ -4,7 +4,7 @@ Each table of the file is a model, under the name by which everything else calls
 
     [super-resolution-compact]
     title = "Compact"                   # what a picker shows
-    task = "super-resolution"           # the first embedded model of a task is its default
+    task = "super-resolution"           # its default is the first that is embedded, or else a formula
     network = "gan_models.super_resolution.network:SRResNet"  # not for the formats onnx, npy and formula
     config = { num_feat = 48 }          # the network's constructor arguments; optional
     format = "safetensors"              # or "state-dict" (PyTorch's own), "archive" (a tar file of such files),
@@ -36,6 +36,7 @@ Optional:
 
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -139,16 +140,18 @@ def get(name: str, task: str | None = None) -> Model:
     return known[name]
 
 
-def default(task: str) -> Model:
-    """Return the first embedded model of `task`.
+def default(task: str, among: Collection[str] | None = None) -> Model:
+    """Return the first embedded model of `task`; where there is none its first formula, or else its first model.
+
+    With `among`, only models of these names count.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none at all.
     """
-    for model in models(task):
-        if model.embedded:
-            return model
-    raise ValueError(f"No embedded model is there for the task “{task}”.")
+    candidates = [model for model in models(task) if among is None or model.name in among]
+    if not candidates:
+        raise ValueError(f"No model is there for the task “{task}”.")
+    return min(candidates, key=lambda model: (not model.embedded, not model.formula))
 
 
 @lru_cache(maxsize=1)

@@ -25,8 +25,17 @@ def test_the_default_is_the_first_embedded_model_of_the_task(register):
     register("first", file="b.safetensors", sha256=SHA)
     register("second", file="c.safetensors", sha256=SHA)
     assert registry.default("testing").name == "first"
-    with pytest.raises(ValueError, match="No embedded model is there for the task “nothing”"):
+    with pytest.raises(ValueError, match="No model is there for the task “nothing”"):
         registry.default("nothing")
+
+
+def test_without_an_embedded_model_a_formula_is_the_default(register):
+    register("on-hub")
+    assert registry.default("testing").name == "on-hub"
+    register("first", format="formula", network=None, hub=None)
+    register("second", format="formula", network=None, hub=None)
+    assert registry.default("testing").name == "first"
+    assert registry.default("testing", among=["on-hub", "second"]).name == "second"
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are(register):

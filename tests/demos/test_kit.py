@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.kit import masks, messages, runs
+from demos import dehazing
+from demos.kit import frame, masks, messages, runs
 from demos.kit.files import Files
+from gan_models.checkpoints import registry
 from gan_models.images import decode
 from gan_models.jobs import Step
 from gan_models.results import Results
@@ -119,3 +121,12 @@ def test_a_canvas_without_a_stroke_gives_no_mask(tmp_path):
     assert masks.marked({"layers": []}, str(photo)) is None
     assert masks.marked({"layers": [np.zeros((40, 60, 4), np.uint8)]}, str(photo)) is None
     assert masks.marked({"layers": [np.full((40, 60, 4), 255, np.uint8)]}, None) is None
+
+
+def test_a_task_whose_only_model_is_a_formula_has_a_page(monkeypatch):
+    every = registry.models
+    monkeypatch.setattr(registry, "models", lambda task=None: [model for model in every(task) if model.formula])
+    page = frame.build((dehazing.TAB,))
+    (picker,) = [block for block in page.blocks.values() if getattr(block, "label", "") == "Weights"]
+    assert picker.value == "dark-channel"
+    assert picker.choices == [("Dark channel prior", "dark-channel")]
