@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gan_models import settings
-from gan_models.images.provenance import MAX_RECORD, check_record, make_record, source_type
+from gan_models.images.provenance import MAX_RECORD, check_record, make_record, read_provenance, source_type
 
 FORMATS = "mov,mp4,matroska,webm,avi,gif,mpegts"  # others may name further files, which FFmpeg would read too
 MAX_PICTURES = 3600  # of a film that is worked on
@@ -166,6 +166,11 @@ def open_video(path: str | os.PathLike, *, fps: float, generated: bool = False, 
         writer = VideoWriter(container, fps)
         yield writer
         writer.finish()
+
+
+def read_record(path: str | os.PathLike) -> dict[str, Any] | None:
+    """Return the record in a result of any kind, or None where there is none that is well-formed."""
+    return read_provenance(path) or read_video_provenance(path)
 
 
 def read_video_provenance(path: str | os.PathLike) -> dict[str, Any] | None:
