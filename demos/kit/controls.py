@@ -256,7 +256,8 @@ def typed(made: gr.components.Component, one: Parameter) -> gr.components.Compon
             return fallback if value is None else value
 
         made.preprocess = preprocess
-    made.api_info = made.api_info_as_input = lambda: schema
+    made.api_info_as_input = lambda: schema
+    made.api_info = made.api_info_as_output = dict  # of no use to anybody, and long
     return made
 
 

@@ -176,6 +176,14 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
 
 def part(output: Output, columns: int = 4) -> gr.components.Component:
     """Add the component that shows a part of a result and gives it to callers."""
+    made = _component(output, columns)
+    schema = made.api_info()
+    made.api_info_as_output = lambda: schema
+    made.api_info = made.api_info_as_input = dict  # of no use to anybody, and long
+    return made
+
+
+def _component(output: Output, columns: int) -> gr.components.Component:
     if output.kind == "images":
         return gr.Gallery(
             label=output.title,
@@ -206,7 +214,7 @@ def part(output: Output, columns: int = 4) -> gr.components.Component:
         return gr.Number(label=output.title, interactive=False)
     if output.kind == "text":
         return gr.Textbox(label=output.title, interactive=False, buttons=["copy"])
-    return gr.File(label=output.title, interactive=False, elem_classes="result-file")
+    return gr.File(label=output.title, interactive=False, height=90, elem_classes="result-file")
 
 
 def table(
