@@ -95,13 +95,19 @@ def _signature(task: type[Task]) -> inspect.Signature:
     )
 
 
-def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Do what is asked, and yield what the outputs show of it, by their names; at last the result."""
+def delivered(task: type[Task], values: dict[str, Any], every: float = PREVIEW_SECONDS) -> Iterator[dict[str, Any]]:
+    """Do what is asked, and yield what the outputs show of it, by their names; at last the result.
+
+    Args:
+        task: What is asked for.
+        values: Those of its parameters.
+        every: Seconds from one preview to the next, at least.
+    """
     ask = task.ask(**values)
     model = getattr(ask, "model", None)
     results = Results(ask, new_file, **own_models.record(model, cache_folder()))
     weights = str(own_models.file(model, cache_folder())) if model and own_models.is_own(model) else None
-    yield from stream(results.follow(ask.run(weights)), Previews(results), model)
+    yield from stream(results.follow(ask.run(weights)), Previews(results), model, every)
 
 
 delivered_on_gpu = on_gpu(delivered)
