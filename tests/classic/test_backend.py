@@ -92,7 +92,8 @@ def test_a_film_passes_through_its_seeds_and_ends_before_its_beginning(encoding)
     assert [frame.shape for frame in frames] == [(256, 256, 3)] * 8, "too small to be seen"
     for place, seed in ((0, "1"), (4, "2")):
         np.testing.assert_allclose(frames[place][::16, ::16].astype(int), drawn(encoding, seed)[0], atol=1)
-    assert (last.message, last.notes) == ("8 pictures, 0.7 s of film,", {"seeds": [1, 2]})
+    assert last.message == "8 pictures, 0.7 s of film,"
+    assert all(step.notes == {"seeds": [1, 2]} for step in steps)
     for options in ({"seeds": "1"}, {"seeds": "0-10", "frames": 60}):
         with pytest.raises(ValueError, match="two seeds at least"):
             encoding(InterpolatePictures.ask(**options))
