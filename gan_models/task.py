@@ -202,7 +202,11 @@ class Parameter:
         """Return the JSON schema of its values; files are the business of whoever takes them."""
         simple = {
             **{"flag": {"type": "boolean"}, "integer": {"type": "integer"}, "number": {"type": "number"}},
-            **{"text": {"type": "string"}, "seeds": {"type": "string"}, "model": {"type": "string"}},
+            **{
+                "text": {"type": "string"},
+                "seeds": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                "model": {"type": "string"},
+            },
             **{"values": {"type": "object", "additionalProperties": {"type": "number"}}},
             **{"choices": {"type": "array", "items": {"type": "string"}}},
         }

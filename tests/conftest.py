@@ -31,7 +31,7 @@ class App:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
     """Yield a fresh, offline app with an empty Hub cache: its address, process and log."""
-    with served([sys.executable, "app.py"], ROOT, tmp_path_factory.mktemp("app")) as app:
+    with served([sys.executable, "app.py", "--mcp"], ROOT, tmp_path_factory.mktemp("app")) as app:
         yield app
 
 

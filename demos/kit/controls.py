@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -245,10 +246,10 @@ def control(one: Parameter, examples: str) -> gr.components.Component:
 def typed(made: gr.components.Component, one: Parameter) -> gr.components.Component:
     """Let `made` hand over what was sent as it came, which the task checks, and tell the API what the task says."""
     if one.kind in ("image", "mask", "file", "files", "video"):
-        schema = inlined(made.api_info())
+        schema = inlined(type(made).api_info(made))  # a tab may hand over what this has been done to
     else:
         schema = one.schema()
-        given = made.preprocess if one.kind == "values" else lambda payload: payload
+        given = partial(type(made).preprocess, made) if one.kind == "values" else lambda payload: payload
         fallback = None if one.optional or one.required else one.default
 
         def preprocess(payload: Any) -> Any:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import async_move_files_to_cache
+from gradio.processing_utils import async_move_files_to_cache, save_base64_to_cache
+from gradio.utils import get_upload_folder
+from gradio_client import handle_file
 from gradio_client.utils import async_traverse
 
 from demos.kit.controls import PRIVATE
@@ -66,6 +68,11 @@ class Page(gr.Blocks):
         Raises:
             gr.Error: One of them is no upload.
         """
+        lists = [isinstance(block, gr.File) and block.file_count != "single" for block in block_fn.inputs]
+        inputs = [
+            [_addressed(one) for one in value] if of_files and isinstance(value, list) else value
+            for value, of_files in zip(inputs, lists, strict=False)  # Gradio says how many are missing
+        ]
         inputs = await async_traverse(inputs, self._upload, _is_file)
         return await super().preprocess_data(block_fn, inputs, *session, **options)
 
@@ -81,6 +88,18 @@ class Page(gr.Blocks):
 
 def _is_file(value: Any) -> bool:
     return isinstance(value, dict) and value.get("path") is not None
+
+
+def _addressed(file: Any) -> Any:
+    """Return the file at an address: tools of the Model Context Protocol send a list of files as that.
+
+    Gradio fetches single files alone: in a list it never finds the place that its schema told.
+    """
+    if not isinstance(file, str):
+        return file
+    if file.startswith("data:"):
+        return handle_file(save_base64_to_cache(file, get_upload_folder()))
+    return handle_file(file) if file.startswith(("http://", "https://")) else file
 
 
 def list_models(task: str = "") -> list[dict]:

@@ -177,7 +177,7 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
 def part(output: Output, columns: int = 4) -> gr.components.Component:
     """Add the component that shows a part of a result and gives it to callers."""
     made = _component(output, columns)
-    schema = made.api_info()
+    schema = type(made).api_info(made)
     made.api_info_as_output = lambda: schema
     made.api_info = made.api_info_as_input = dict  # of no use to anybody, and long
     return made

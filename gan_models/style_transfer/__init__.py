@@ -73,7 +73,11 @@ class Stylize(Task):
         advanced=True,
     )
     optimizer: Literal["lbfgs", "adam"] = Field(
-        "lbfgs", title="Optimiser", labels={"lbfgs": "L-BFGS", "adam": "Adam"}, advanced=True
+        "lbfgs",
+        title="Optimiser",
+        description="L-BFGS comes farther in as many steps; Adam takes less memory.",
+        labels={"lbfgs": "L-BFGS", "adam": "Adam"},
+        advanced=True,
     )
     colours: Literal["style", "luminance", "histogram"] = Field(
         "style",
