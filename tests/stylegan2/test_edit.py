@@ -180,7 +180,7 @@ def test_normals_are_buffers_by_name():
 @pytest.mark.parametrize(("attribute", "share"), [("age", 0.9), ("gender", 0.9), ("smile", 0.9), ("dark_hair", 0.9)])
 def test_embedded_directions_move_their_attribute_the_right_way(attribute, share):
     from gan_models import checkpoints
-    from gan_models.attributes.network import NAMES
+    from gan_models.attributes import NAMES
     from gan_models.images.tensors import to_tensor
 
     editor, network = FaceEditor.cached(), checkpoints.load("face-attributes-compact", "cpu")
