@@ -21,7 +21,8 @@ from PIL import Image
 
 from benchmarks.measuring import markdown
 from gan_models import checkpoints
-from gan_models.classic import PictureGenerator, pictures, toy
+from gan_models.classic import GeneratePictures, pictures, toy
+from gan_models.classic.backend import PictureGenerator
 from gan_models.classic.evaluation import FEATURES, HELD_OUT, Evaluator, draw
 from gan_models.classic.points import TOYS
 from gan_models.images.curves import draw_curves
@@ -109,7 +110,7 @@ def quality(options: argparse.Namespace) -> None:
 
 def quality_row(name: str, data: Path, count: int = 1000, **how: int | bool | None) -> list[str]:
     """Return the row of `quality` for a model and the folder that it was trained on, read as it was then."""
-    backend = PictureGenerator(name, "cpu")
+    backend = PictureGenerator.load(name, "cpu")
     learned, reference = pictures.from_folder(data, backend.side, **how).split(HELD_OUT)
     count = min(len(reference), count)
     evaluator = Evaluator(reference, torch.device("cpu"), count)
@@ -130,7 +131,7 @@ def kinds(options: argparse.Namespace) -> None:
     real = pictures.from_folder(options.data, 32, tile=32)
     rows = [["real ones", right(real.pixels.float() / 255, real.labels)]]
     for name in options.models:
-        backend = PictureGenerator(name, "cpu")
+        backend = PictureGenerator.load(name, "cpu")
         if backend.kinds != real.kinds:
             raise SystemExit(f"{name} does not draw the kinds in {options.data}.")
         made, labels = drawn(backend, options.count)
@@ -147,14 +148,16 @@ def curves(options: argparse.Namespace) -> None:
 
 def sheet(options: argparse.Namespace) -> None:
     """Draw pictures of the first seeds."""
-    backend = PictureGenerator(options.model, "cpu")
+    backend = PictureGenerator.load(options.model, "cpu")
     columns = len(backend.kinds) or COLUMNS
-    _write(backend(seeds=list(range(SHOWN // columns * columns))), columns, options.file)
+    firsts = range(0, SHOWN // columns * columns, columns)
+    steps = [step for first in firsts for step in backend.run(GeneratePictures(seed=first, count=columns))]
+    _write([step.drawn.image for step in steps if step.drawn is not None], columns, options.file)
 
 
 def there_and_back(options: argparse.Namespace) -> None:
     """Draw held-out pictures, each beside its reconstruction."""
-    backend = PictureGenerator("pokemon-aegan", "cpu")
+    backend = PictureGenerator.load("pokemon-aegan", "cpu")
     held_out = pictures.from_folder(options.data, backend.side, trim=True).split(HELD_OUT)[1]
     chosen = held_out.pixels[: SHOWN // 2].permute(0, 2, 3, 1).numpy()
     _write([part for one in chosen for part in (one, backend.reconstructed(one))], COLUMNS, options.file)

@@ -26,8 +26,8 @@ from gan_models.images.palette import main_colours, nearest_colours
 from gan_models.metrics import sifid
 from gan_models.metrics.sifid import sifid_features
 from gan_models.nn.losses import gradient_penalty
-from gan_models.singan import SingleImage, tasks
-from gan_models.singan.backend import TASK
+from gan_models.singan import SinganEdit, SinganHarmonize, SinganPaint, applications, default_start_scale
+from gan_models.singan.backend import SingleImage
 from gan_models.singan.model import SinGAN, resize
 from gan_models.singan.trainer import PENALTY_WEIGHT, PRESETS, Training
 
@@ -135,7 +135,7 @@ def embedded(options: argparse.Namespace) -> None:
     print("| Model | Pixels | SIFID from scale 0 | SIFID from scale 1 | Diversity |")
     print("| --- | --- | --- | --- | --- |")
     for name in models():
-        network = SingleImage(name, "cpu").network
+        network = SingleImage.load(name, "cpu").network
         height, width = network.sizes[-1]
         print(f"| {name} | {width}×{height} | {evaluate(network)} |")
         keep_sheet(network, options.sheets, name)
@@ -143,7 +143,7 @@ def embedded(options: argparse.Namespace) -> None:
 
 def models() -> list[str]:
     """Return the names of the embedded models."""
-    return [model.name for model in registry.models(TASK)]
+    return [model.name for model in registry.models(SingleImage.weights)]
 
 
 def evaluate(model: SinGAN) -> str:
@@ -158,7 +158,7 @@ def figures(model: SinGAN) -> tuple[float, float, float]:
     Diversity is the paper's: the deviation of each pixel over the samples, in units of the picture's own.
     """
     picture = model.picture.numpy()
-    samples = [list(tasks.sample(model, count=SAMPLES, start_scale=scale)) for scale in (0, 1)]
+    samples = [list(applications.sample(model, count=SAMPLES, start_scale=scale)) for scale in (0, 1)]
     distances = [np.mean([sifid(image, picture) for image in images]) for images in samples]
     greys = np.array(samples[0], float).mean(-1)
     diversity = greys.std(axis=0).mean() / picture.astype(float).mean(-1).std()
@@ -169,7 +169,7 @@ def keep_sheet(model: SinGAN, folder: Path | None, name: str) -> None:
     """Write the training picture with four samples from scale 0 beside it, if there is a folder for that."""
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-        row = np.concatenate([model.picture.numpy(), *tasks.sample(model, count=4, seed=1)], 1)
+        row = np.concatenate([model.picture.numpy(), *applications.sample(model, count=4, seed=1)], 1)
         Image.fromarray(row).save(folder / f"{name}.png")
 
 
@@ -178,16 +178,18 @@ def redrawing(options: argparse.Namespace) -> None:
     print("| Model | Task | Start scale | SIFID before | SIFID after |")
     print("| --- | --- | --- | --- | --- |")
     for name, (thing, x, y, width) in PLACED.items():
-        backend = SingleImage(name, "cpu")
+        backend = SingleImage.load(name, "cpu")
         picture = backend.picture
-        composite, mask = tasks.paste(picture, decode(EXAMPLES / f"{thing}.png"), x=x, y=y, width=width)
-        edited, moved = tasks.paste(picture, tasks.cut(picture, (0.05, 0.5, 0.3, 0.9)), x=0.6, y=0.45, width=0.25)
+        composite, mask = applications.paste(picture, decode(EXAMPLES / f"{thing}.png"), x=x, y=y, width=width)
+        edited, moved = applications.paste(
+            picture, applications.cut(picture, (0.05, 0.5, 0.3, 0.9)), x=0.6, y=0.45, width=0.25
+        )
         rough = cv2.GaussianBlur(picture[:, ::-1], (0, 0), picture.shape[1] / 32)
         painting = nearest_colours(rough, main_colours(picture))
         results = {
-            "harmonize": (composite, backend.harmonized(composite, mask)),
-            "edit": (edited, backend.harmonized(edited, moved, task="edit")),
-            "paint": (painting, backend.painted(painting)),
+            "harmonize": (composite, backend(SinganHarmonize(composite=composite, mask=mask > 0))),
+            "edit": (edited, backend(SinganEdit(edited=edited, mask=moved > 0))),
+            "paint": (painting, backend(SinganPaint(painting=painting))),
         }
         for task, (before, after) in results.items():
             distances = [sifid(image, picture) for image in (before, after)]

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from demos.kit.controls import PRIVATE, controls, restore_settings
+from demos.kit.controls import PRIVATE, controls
 from demos.kit.gpu import SEARCH
 from demos.kit.masks import mask_canvas
 from demos.kit.outputs import Ports, Tab, outputs
@@ -44,7 +44,6 @@ def build() -> Ports:
         return [gr.update(visible=event.value != "Align"), gr.update(visible=event.value == "Align")]
 
     gr.on([page.select for page in pages.values()], show, None, [searched, aligned], queue=False, **PRIVATE)
-    restore_settings(image, InvertFace, shared, ColorizeFace, InpaintFace, MeasureFace, AlignFace)
     return Ports(shared["model"], image, (result, cut), inside=((tabs, "Project"),))
 
 

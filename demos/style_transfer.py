@@ -5,7 +5,7 @@ from dataclasses import replace
 import gradio as gr
 
 from demos.kit import restoration
-from demos.kit.controls import PRIVATE, controls, picture, restore_settings, upload, weights_picker
+from demos.kit.controls import PRIVATE, controls, picture, upload, weights_picker
 from demos.kit.gpu import SEARCH
 from demos.kit.masks import mask_canvas
 from demos.kit.outputs import Ports, Tab, outputs, two_columns
@@ -34,8 +34,7 @@ def _build_any() -> Ports:
     with two_columns(sentence) as (inputs, results):
         with results:
             result = outputs(Stylize, compared="The picture, and in the style", height=520)
-            with result.send_row:
-                further = gr.Button("Go on from here", size="sm")
+            further = gr.Button("Go on from here", size="sm")
         with inputs:
             with gr.Row():
                 with gr.Column(min_width=160):
@@ -52,7 +51,6 @@ def _build_any() -> Ports:
             settings |= controls(Stylize, (), content=content, style=style, model=model, region=region, begun=begun)
     with start:
         run(Stylize, settings, result, lane=SEARCH)
-    restore_settings(content, Stylize, settings)
     further.click(_come_so_far, result.compared, begun, queue=False, **PRIVATE)
     content.change(lambda: gr.update(value=None, visible=False), None, begun, queue=False, **PRIVATE)
     return Ports(model, content, (result,))

@@ -1,5 +1,6 @@
 """What tasks share that turn a picture into a better one of it: several pictures at once, videos, a reference."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -93,11 +94,15 @@ class Several(_Many):
 
     def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
         """Do what `Task.run` says, leaving out what fails."""
-        backend = self.backend_class().cached(weights or self.model, device)
         failed, done, total = [], 0, len(self.images)
         for number, path in enumerate(self.images):
             try:
                 ask = self.one(decode(path))
+            except ValueError as problem:
+                failed.append(f"{path.name}: {problem}")
+                continue
+            backend = self.backend_class().cached(weights or self.model, device)  # when it is known to be of use
+            try:
                 for step in backend.run(ask):
                     if step.result is None:
                         yield Step(number, total, message=f"{path.name}: {step.index} of {step.total}")
@@ -124,12 +129,15 @@ class Filmed(_Many):
         """Do what `Task.run` says."""
         from gan_models.images.video import Video as Source
 
-        source, done = Source(self.film), 0
-        backend = self.backend_class().cached(weights or self.model, device)
-        for done, picture in enumerate(backend.video(self, source), start=1):
-            yield Step(done, max(done, source.count), frame=picture, fps=source.fps, message=f"Picture {done}")
-        if not done:
+        source = Source(self.film)
+        frames = iter(source)
+        first = next(frames, None)
+        if first is None:
             raise ValueError("There is no picture in this film that can be read.")
+        self.one(first)  # which refuses what can't be asked for before anything is loaded
+        backend = self.backend_class().cached(weights or self.model, device)
+        for done, picture in enumerate(backend.video(self, itertools.chain([first], frames)), start=1):
+            yield Step(done, max(done, source.count), frame=picture, fps=source.fps, message=f"Picture {done}")
         yield Step(1, 1, message=f"{done} pictures, {done / source.fps:.1f} s of film,", result={})
 
 

@@ -1,8 +1,7 @@
 """What tabs ask for: a component for each of a task's parameters, made from what the task says of it."""
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,12 +9,12 @@ import gradio as gr
 from demos.kit import own_models
 from demos.kit.errors import plain_errors
 from demos.kit.messages import note, progress_bar
+from gan_models import settings
 from gan_models.checkpoints import hub, registry
-from gan_models.images import read_provenance
 from gan_models.jobs import Step, check_wanted, responsive
-from gan_models.task import Parameter, Task, restored
+from gan_models.task import Parameter, Task
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = settings.folder("examples")
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -104,11 +103,6 @@ def picture(
     return source
 
 
-def made_here(what: str) -> Picture:
-    """Add a place to drop a result of this app on, for tabs that take no other picture; see `restore_settings`."""
-    return upload(f"{what} made here, to restore its settings", "made-here")
-
-
 def weights_picker(
     task: str, default: str, network: str | None = None, names: Sequence[str] | None = None
 ) -> gr.Dropdown:
@@ -132,17 +126,16 @@ def weights_picker(
         info="Compact ones came with the app; the others are fetched once from the Hugging Face Hub.",
         filterable=False,
     )
-    licence = gr.HTML(_licence(default), elem_classes="status", container=False)
-    download = gr.HTML("", elem_classes="status", container=False, visible=False)
+    about = gr.HTML(_licence(default), elem_classes="status", container=False)
 
     def fetch(name: str) -> Iterator[tuple[Any, Any]]:
         yield from _fetch(name, default)
 
-    picker.change(plain_errors(_licence), picker, licence, queue=False, **PRIVATE)
+    picker.change(plain_errors(_licence), picker, about, queue=False, **PRIVATE)
     picker.input(
         plain_errors(fetch),
         picker,
-        [picker, download],
+        [picker, about],
         concurrency_limit=2,
         concurrency_id="download",
         trigger_mode="always_last",
@@ -165,7 +158,6 @@ def _choice_title(model: registry.Model) -> str:
 def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
     """Fetch the picked model while the page shows how far it is; on trouble go back to the embedded one."""
     if own_models.is_own(name) or hub.ready(registry.get(name)):
-        yield gr.skip(), gr.update(value="", visible=False)
         return
     model = registry.get(name)
     progress = [0, int(model.size_mb * 1e6)]
@@ -185,12 +177,12 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
         for _ in responsive(fetch()):
             done, total = progress
             text = f"Fetching {model.title}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-            yield gr.skip(), gr.update(value=progress_bar(done, total, text), visible=True)
-        yield gr.skip(), gr.update(value=note(f"{model.title} is ready."), visible=True)
+            yield gr.skip(), progress_bar(done, total, text)
+        yield gr.skip(), note(f"{model.title} is ready.") + _licence(name)
     except ValueError as problem:
         gr.Warning(html.escape(str(problem), quote=False))
         text = f"{problem} The compact weights are used instead."
-        yield gr.update(value=default), gr.update(value=note(text), visible=True)
+        yield gr.update(value=default), note(text)
 
 
 def controls(
@@ -264,7 +256,8 @@ def typed(made: gr.components.Component, one: Parameter) -> gr.components.Compon
             return fallback if value is None else value
 
         made.preprocess = preprocess
-    made.api_info = made.api_info_as_input = lambda: schema
+    made.api_info_as_input = lambda: schema
+    made.api_info = made.api_info_as_output = dict  # of no use to anybody, and long
     return made
 
 
@@ -280,27 +273,3 @@ def inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
         return inlined(definitions[schema["$ref"].rpartition("/")[2]] | rest, definitions)
     dropped = {"$defs", "description"} if "properties" in schema else {"$defs"}  # those tell of Gradio's classes
     return {key: inlined(value, definitions) for key, value in schema.items() if key not in dropped}
-
-
-def restore_settings(
-    source: Picture, task: type[Task], controls: Mapping[str, gr.components.Component], *others: type[Task]
-) -> None:
-    """When a result of `task` is dropped on `source`, set `controls` as they were when it was made.
-
-    Results of `others`, which share these controls, are taken too.
-    """
-    shown = {name: one for name, one in controls.items() if name in task.parameters() and one is not source}
-
-    def restore(path: str | None) -> list[Any]:
-        record = path and read_provenance(path)
-        if not record or record["task"] != task.name:
-            return [gr.skip()] * len(shown)
-        for one in (task, *others):
-            values = restored(one, record)
-            if values is not None:
-                gr.Info("This picture was made here; its settings are restored.")
-                return [gr.update(value=values[name]) if name in values else gr.skip() for name in shown]
-        gr.Warning("This picture was made here, but in another way; its settings don't fit in here.")
-        return [gr.skip()] * len(shown)
-
-    source.upload(restore, source, list(shown.values()), **PRIVATE)

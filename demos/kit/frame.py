@@ -1,5 +1,6 @@
 """The frame round the tabs: header with badges, theme, "send to", the list of models."""
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from demos.kit.controls import PRIVATE
 from demos.kit.errors import plain_errors
 from demos.kit.files import written
 from demos.kit.messages import badge, weights_badge
-from demos.kit.outputs import Outputs, Ports, Tab
+from demos.kit.outputs import SEND, Outputs, Ports, Tab
 from gan_models import __version__, settings
 from gan_models.checkpoints import hub
+from gan_models.task import Task, restored
 
+FILES = ("image", "mask", "file", "files", "video")
+Asked = tuple[type[Task], Mapping[str, gr.components.Component]]
 CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 THEME = gr.themes.Base(
     primary_hue=gr.themes.colors.teal,
@@ -111,6 +115,7 @@ def build(tabs: tuple[Tab, ...]) -> gr.Blocks:
         with gr.Accordion("About", open=False):
             gr.Markdown(ABOUT)
         _connect(ports, frame)
+        _connect_records(ports, frame)
         demo.load(weights_badge, ports[tabs[0].title].picker, weights, queue=False, **PRIVATE)
         demo.load(_badges, None, [device, network], queue=False, **PRIVATE)
         gr.api(list_models, api_name="models", queue=False)
@@ -122,13 +127,12 @@ def _connect(ports: dict[str, Ports], frame: gr.Tabs) -> None:
     """Give each result a menu of the tabs that it can be sent to."""
     for title, port in ports.items():
         for outputs in port.outputs:
-            if outputs.sent is not None:
-                with outputs.send_row:
-                    _add_menu(title, outputs, ports, frame)
+            if outputs.menu is not None:
+                _connect_menu(title, outputs, ports, frame)
 
 
-def _add_menu(title: str, outputs: Outputs, ports: dict[str, Ports], frame: gr.Tabs) -> None:
-    """Add a menu that puts the result, or its latents, where another tab takes them, and opens that tab."""
+def _connect_menu(title: str, outputs: Outputs, ports: dict[str, Ports], frame: gr.Tabs) -> None:
+    """Let the menu put the result, or its latents, where another tab takes them, and open that tab."""
     latents = outputs.parts.get("latents")
     targets: dict[str, tuple[str, gr.components.Component, gr.components.Component]] = {}
     for name, port in ports.items():
@@ -137,28 +141,81 @@ def _add_menu(title: str, outputs: Outputs, ports: dict[str, Ports], frame: gr.T
             targets["Use as the next input" if again else name] = (name, outputs.sent, port.picture)
         if latents is not None and port.latents is not None:
             targets[f"Edit it in {name}"] = (name, latents, port.latents)
-    menu = gr.Dropdown(
-        ["Send to …", *targets], value="Send to …", show_label=False, label="Send to", container=False, min_width=160
-    )
-    sources = list({id(source): source for _, source, _ in targets.values()}.values())
+    menu, selected = outputs.menu, outputs.selected
+    menu.choices = [(text, text) for text in (SEND, *targets)]
+    sources = _distinct(source for _, source, _ in targets.values())
     places = [place for _, _, place in targets.values()]
-    tabs = list({id(one): one for name, _, _ in targets.values() for one, _ in (*ports[name].inside,)}.values())
+    tabs = _distinct(one for name, _, _ in targets.values() for one, _ in ports[name].inside)
 
-    def send(choice: str, number: int, *held: object) -> list:
+    def send(choice: str, *held: object) -> list:
         """Fill the chosen place with what its source holds, and open the tabs round it."""
         values: dict[int, object] = {}
         if choice in targets:
             name, source, place = targets[choice]
-            value = held[[id(one) for one in sources].index(id(source))]
+            value = dict(zip(map(id, sources), held, strict=False))[id(source)]
             if isinstance(value, list):  # a gallery: the picture that was clicked last
-                value = value[number if number < len(value) else 0][0] if value else None
+                number = held[-1] if held[-1] < len(value) else 0
+                value = value[number][0] if value else None
             if value:
                 values = {id(place): value, id(frame): gr.Tabs(selected=name)}
                 values |= {id(one): gr.Tabs(selected=tab) for one, tab in ports[name].inside}
-        return ["Send to …", *(values.get(id(one), gr.skip()) for one in (*places, frame, *tabs))]
+        return [SEND, *(values.get(id(one), gr.skip()) for one in (*places, frame, *tabs))]
 
-    number = outputs.selected or gr.State(0)
-    menu.input(send, [menu, number, *sources], [menu, *places, frame, *tabs], queue=False, **PRIVATE)
+    given = [menu, *sources, *([selected] if selected else [])]
+    menu.input(send, given, [menu, *places, frame, *tabs], queue=False, **PRIVATE)
+
+
+def _connect_records(ports: dict[str, Ports], frame: gr.Tabs) -> None:
+    """Restore the settings of a result that is dropped on its tab's picture, or on the place that is for that."""
+    everywhere: list[tuple[str, Asked]] = []
+    for title, port in ports.items():
+        here = [(title, asked) for outputs in port.outputs for asked in outputs.asked.items()]
+        everywhere += here
+        if port.picture is not None:
+            restore, shown = _restorer(here)
+            port.picture.upload(restore, port.picture, shown, **PRIVATE)
+    with gr.Accordion("Restore the settings of a result", open=False):
+        dropped = gr.File(label="Any picture or video that was made here", height=110, elem_classes="made-here")
+    restore, shown = _restorer(everywhere, frame)
+    dropped.upload(plain_errors(restore), dropped, shown, **PRIVATE)
+
+
+def _restorer(
+    places: list[tuple[str, Asked]], frame: gr.Tabs | None = None
+) -> tuple[Callable[[str | None], list], list[gr.components.Component]]:
+    """Return a function of a file's path that restores the settings in it, and the components that it sets."""
+    parameters = [
+        (task, name, one)
+        for _, (task, controls) in places
+        for name, one in controls.items()
+        if name in task.parameters() and task.parameters()[name].kind not in FILES
+    ]
+    shown = _distinct(one for _, _, one in parameters)
+
+    def restore(path: str | None) -> list:
+        from gan_models.images.video import read_record  # brings the codecs
+
+        record = path and read_record(path)
+        title = next((title for title, (task, _) in places if restored(task, record) is not None), None)
+        values: dict[int, object] = {}
+        if title is None:
+            if frame is not None or (record and record["task"] in {task.name for _, (task, _) in places}):
+                gr.Warning("What made this file can't be restored here.")
+        else:
+            gr.Info("This was made here; its settings are restored.")
+            task, controls = next(
+                asked for at, asked in places if at == title and restored(asked[0], record) is not None
+            )
+            values = {id(controls[name]): value for name, value in restored(task, record).items() if name in controls}
+        updates = [gr.update(value=values[id(one)]) if id(one) in values else gr.skip() for one in shown]
+        opened = [] if frame is None else [gr.Tabs(selected=title) if title else gr.skip()]
+        return [*updates, *opened]
+
+    return restore, [*shown, *([] if frame is None else [frame])]
+
+
+def _distinct(components: Iterable[Any]) -> list[Any]:
+    return list({id(one): one for one in components}.values())
 
 
 def _badges() -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """What the page says: badges, progress, remarks."""
 
 import html
+import json
 import time
 
 from demos.kit import own_models
@@ -59,6 +60,12 @@ def progress_bar(done: float, total: float, text: str) -> str:
         f'<div class="progress" role="progressbar" aria-label="Progress" {now}aria-valuemin="0" '
         f'aria-valuemax="100"><div style="width:{share:.1f}%"></div></div><p>{html.escape(text)}</p>'
     )
+
+
+def told(summary: str, record: dict) -> str:
+    """Return the HTML that says what was made, with the record of how folded away."""
+    shown = html.escape(json.dumps(record, indent=2, ensure_ascii=False))
+    return f"{note(summary)}<details><summary>Settings of this result</summary><pre>{shown}</pre></details>"
 
 
 def note(text: str) -> str:

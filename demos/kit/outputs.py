@@ -1,6 +1,6 @@
 """What tabs show of a task's results: a component for each part, what goes on, and how it was made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +39,9 @@ class Table(gr.Dataframe):
     skip_api = True
 
 
+SEND = "Send to …"
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What a run shows.
@@ -49,8 +52,10 @@ class Outputs:
         status: What is going on.
         compared: What the result is made from, and the result.
         shown: The result, where there is nothing to compare it with.
-        send_row: Where the menu of tabs goes that it can be sent to.
+        menu: Of the tabs that it can be sent to.
         selected: Which of several pictures was clicked last.
+        more: What else is for the page alone, by the names by which `runs` fills it.
+        asked: The tasks that show their results here, and the controls of each.
     """
 
     task: type[Task]
@@ -58,9 +63,10 @@ class Outputs:
     status: Status
     compared: BeforeAfter | None = None
     shown: Shown | None = None
-    send_row: gr.Row | None = None
+    menu: gr.Dropdown | None = None
     selected: gr.State | None = None
     more: dict[str, gr.components.Component] = field(default_factory=dict)
+    asked: dict[type[Task], Mapping[str, gr.components.Component]] = field(default_factory=dict)
 
     @property
     def by_name(self) -> dict[str, gr.components.Component]:
@@ -158,15 +164,26 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
     parts |= {name: part(output, columns) for name, output in returns.items() if output.kind in early}
     status = Status(note("Ready."), elem_classes="status", container=False)
     parts |= {name: part(output, columns) for name, output in returns.items() if name not in parts}
-    send_row = gr.Row(elem_classes="send-row")
     parts = {name: parts[name] for name in returns}
-    parts["record"] = settings_panel()
-    made = Outputs(task, parts, status, slider, shown, send_row)
-    return replace(made, selected=_selected(made.sent)) if isinstance(made.sent, gr.Gallery) else made
+    parts["record"] = gr.JSON(label="Record", visible=False)  # for callers; the status tells it on the page
+    made = Outputs(task, parts, status, slider, shown)
+    if made.sent is None:
+        return made
+    menu = gr.Dropdown([SEND], value=SEND, show_label=False, label="Send to", container=False, elem_classes="send")
+    selected = _selected(made.sent) if isinstance(made.sent, gr.Gallery) else None
+    return replace(made, menu=menu, selected=selected)
 
 
 def part(output: Output, columns: int = 4) -> gr.components.Component:
     """Add the component that shows a part of a result and gives it to callers."""
+    made = _component(output, columns)
+    schema = made.api_info()
+    made.api_info_as_output = lambda: schema
+    made.api_info = made.api_info_as_input = dict  # of no use to anybody, and long
+    return made
+
+
+def _component(output: Output, columns: int) -> gr.components.Component:
     if output.kind == "images":
         return gr.Gallery(
             label=output.title,
@@ -197,7 +214,7 @@ def part(output: Output, columns: int = 4) -> gr.components.Component:
         return gr.Number(label=output.title, interactive=False)
     if output.kind == "text":
         return gr.Textbox(label=output.title, interactive=False, buttons=["copy"])
-    return gr.File(label=output.title, interactive=False, elem_classes="result-file")
+    return gr.File(label=output.title, interactive=False, height=90, elem_classes="result-file")
 
 
 def table(
@@ -214,12 +231,6 @@ def table(
         buttons=["copy"],
         elem_classes="figures",
     )
-
-
-def settings_panel() -> gr.JSON:
-    """Add a closed panel that shows how the result was made."""
-    with gr.Accordion("Settings of this result", open=False):
-        return gr.JSON(label="Settings", show_label=False, buttons=["copy"], elem_classes="settings")
 
 
 def _selected(pictures: gr.Gallery) -> gr.State:

@@ -50,5 +50,5 @@ def _address(picture: np.ndarray) -> str:
     size = [max(1, round(side * share)) for side in picture.shape[1::-1]]
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if share < 1 else picture
     order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    _, content = cv2.imencode(".png", cv2.cvtColor(picture, order))
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+    _, content = cv2.imencode(".webp", cv2.cvtColor(picture, order), [cv2.IMWRITE_WEBP_QUALITY, 85])
+    return "data:image/webp;base64," + base64.b64encode(content).decode()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import gradio as gr
 
-from demos.kit.controls import PRIVATE, control, controls, picture, restore_settings
+from demos.kit.controls import PRIVATE, control, controls, picture
 from demos.kit.gpu import TRAINING
 from demos.kit.outputs import Ports, Tab, outputs
 from demos.kit.runs import run
@@ -76,7 +76,6 @@ def build(
         return [gr.update(visible=index == event.index) for index in range(3)]
 
     gr.on([first.select, second.select, third.select], show, None, shown, queue=False, **PRIVATE)
-    restore_settings(image, task, single)
     return Ports(settings["model"], image, (result, results), inside=((tabs, "picture"),))
 
 

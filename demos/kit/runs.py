@@ -15,7 +15,7 @@ from demos.kit.controls import PRIVATE
 from demos.kit.errors import plain_errors
 from demos.kit.files import cache_folder, new_file, view
 from demos.kit.gpu import LANE, on_gpu
-from demos.kit.messages import Clock, note, progress_bar, progress_text
+from demos.kit.messages import Clock, note, progress_bar, progress_text, told
 from demos.kit.outputs import Outputs
 from gan_models import settings as app_settings
 from gan_models.checkpoints import hub, registry
@@ -60,8 +60,8 @@ def run(
         show_progress="minimal",
         show_progress_on=outputs.status,
     )
-    cancelled = cancel.click(None, cancels=[event], queue=False, **PRIVATE)
-    return cancelled.then(_cancelled, outputs.status, outputs.status, queue=False, **PRIVATE)
+    outputs.asked[task] = controls
+    return cancel.click(_cancelled, outputs.status, outputs.status, cancels=[event], queue=False, **PRIVATE)
 
 
 def endpoint(task: type[Task], outputs: Outputs, work: Work) -> Callable[..., Iterator[dict]]:
@@ -95,13 +95,19 @@ def _signature(task: type[Task]) -> inspect.Signature:
     )
 
 
-def delivered(task: type[Task], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Do what is asked, and yield what the outputs show of it, by their names; at last the result."""
+def delivered(task: type[Task], values: dict[str, Any], every: float = PREVIEW_SECONDS) -> Iterator[dict[str, Any]]:
+    """Do what is asked, and yield what the outputs show of it, by their names; at last the result.
+
+    Args:
+        task: What is asked for.
+        values: Those of its parameters.
+        every: Seconds from one preview to the next, at least.
+    """
     ask = task.ask(**values)
     model = getattr(ask, "model", None)
     results = Results(ask, new_file, **own_models.record(model, cache_folder()))
     weights = str(own_models.file(model, cache_folder())) if model and own_models.is_own(model) else None
-    yield from stream(results.follow(ask.run(weights)), Previews(results), model)
+    yield from stream(results.follow(ask.run(weights)), Previews(results), model, every)
 
 
 delivered_on_gpu = on_gpu(delivered)
@@ -127,7 +133,7 @@ def stream(
         if step.result is not None:
             seconds = time.monotonic() - started
             summary = f"{step.message} in {seconds:.1f} s{f' by {title}' if model else ''}."
-            yield previews.final(step) | step.result | {"status": note(summary)}
+            yield previews.final(step) | step.result | {"status": told(summary, step.result["record"])}
             return
         values = {}
         if step is not latest and time.monotonic() - shown > every:

@@ -1,5 +1,6 @@
 """The training lab: GANs on points and on pictures before one's eyes, and what they draw when they are trained."""
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ from gan_models.classic import (
 )
 
 AUTOENCODER = "gan_models.classic.network:Autoencoder"
+POINTS_SECONDS = 0.2  # from one figure of points to the next, at least
 
 
 def build() -> Ports:
@@ -67,7 +69,8 @@ def _build_points() -> Outputs:
                 api_visibility="private",
                 elem_id="examples-points",
             )
-            run(TrainToy, asked, result, lane=SEARCH, work=delivered)
+            work = partial(delivered, every=POINTS_SECONDS)
+            run(TrainToy, asked, result, lane=SEARCH, work=work)
     return result
 
 

@@ -18,7 +18,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {  # on points: what differs from the d
     "A critic leaves one": {"family": "wgan-gp", "steps": 100, "freeze_after": 1},
     "A critic's distance follows quality": {"family": "wgan-gp"},
 }
-MOST = 5000  # files of a training
+MOST = 5000  # pictures in a set, and files that they are in
 WEIGHTS = "A name that /models lists for the task “pictures”, or one that /train_gan returned."
 
 
@@ -50,7 +50,7 @@ class TrainGan(Task):
     dataset: Files | None = Field(
         None,
         title="Pictures, or ZIP archives of them",
-        description="5000 at most; in an archive a folder is a kind. None: 600 creatures drawn by this app.",
+        description=f"{MOST} at most; in an archive a folder is a kind. None: 600 creatures drawn by this app.",
         kept=False,
         suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".zip"),
     )

@@ -89,7 +89,10 @@ class PictureGenerator(Backend):
                 yield from self._combine(ask)
             case ReconstructPicture():
                 picture = flatten(ask.image)
-                yield Step(1, 1, result=self.reconstructed(trimmed(picture) if ask.trim else picture))
+                picture = trimmed(picture) if ask.trim else picture
+                made = self.reconstructed(picture)
+                text = f"{made.shape[1]} × {made.shape[0]} pixels"
+                yield Step(1, 1, before=picture, message=text, result=made)
 
     def _generate(self, ask: GeneratePictures) -> Iterator[Step]:
         seeds = parse_seeds(ask.seed, ask.count)

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import torch
 
+from gan_models.classic import MOST
 from gan_models.images import decode, flatten
 from gan_models.images.archives import read_pictures
 from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared, trimmed
 from gan_models.training.augment import hue_turns
 
-FEWEST, MOST = 8, 5000  # pictures in a set
+FEWEST = 8  # pictures in a set
 HUE = 0.3  # radians
 DRAWN = 600  # sprites in the sample set
 Kept = list[tuple[np.ndarray, str]]

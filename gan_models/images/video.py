@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gan_models import settings
-from gan_models.images.provenance import MAX_RECORD, check_record, make_record, source_type
+from gan_models.images.provenance import MAX_RECORD, check_record, make_record, read_provenance, source_type
 
 FORMATS = "mov,mp4,matroska,webm,avi,gif,mpegts"  # others may name further files, which FFmpeg would read too
 MAX_PICTURES = 3600  # of a film that is worked on
@@ -142,7 +142,8 @@ def open_video(path: str | os.PathLike, *, fps: float, generated: bool = False, 
     """Write a film to `path`: give pictures to the writer inside the `with` block.
 
     Args:
-        path: The file: a GIF if it is called .gif, else an MP4, which a block that fails leaves behind unfinished.
+        path: The file: a GIF if it is called .gif, else an MP4. It is written aside and renamed when it is whole; a
+            block that fails or is left early leaves what was there.
         fps: Pictures a second.
         generated: Whether a model drew all of the pictures, rather than altered some.
         record: task, model, seed and settings, as `write_png` takes them.
@@ -157,15 +158,32 @@ def open_video(path: str | os.PathLike, *, fps: float, generated: bool = False, 
         gif = GifWriter()
         yield gif
         marked = {**json.loads(comment), "DigitalSourceType": source_type(generated)}
-        gif.finish(path, fps, json.dumps(marked))
+        with _aside(path) as unfinished:
+            gif.finish(unfinished, fps, json.dumps(marked))
         return
     options = {"movflags": "+faststart+use_metadata_tags"}
-    with av.open(str(path), "w", format="mp4", options=options) as container:
+    with _aside(path) as unfinished, av.open(str(unfinished), "w", format="mp4", options=options) as container:
         container.metadata["comment"] = comment
         container.metadata["DigitalSourceType"] = source_type(generated)
         writer = VideoWriter(container, fps)
         yield writer
         writer.finish()
+
+
+@contextmanager
+def _aside(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield another path, whose file takes the place of `path` if the block ends well and is gone if not."""
+    unfinished = Path(path).with_suffix(f".unfinished{Path(path).suffix}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_record(path: str | os.PathLike) -> dict[str, Any] | None:
+    """Return the record in a result of any kind, or None where there is none that is well-formed."""
+    return read_provenance(path) or read_video_provenance(path)
 
 
 def read_video_provenance(path: str | os.PathLike) -> dict[str, Any] | None:

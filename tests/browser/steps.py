@@ -61,7 +61,7 @@ def choose(browser, label):
 
 def send_to(browser, name):
     """Choose `name` in the menu under the result that is seen."""
-    menu = wait(browser, ".send-row input")
+    menu = wait(browser, ".send input")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", menu)
     menu.click()
     wait(browser, f"[role=listbox] [aria-label='{name}']").click()

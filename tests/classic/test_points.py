@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from demos.training_lab.endpoints import EXPERIMENTS
 
-from gan_models.classic import points, toy
+from gan_models.classic import EXPERIMENTS, TrainToy, points, toy
 from gan_models.classic.families import FAMILIES
 from gan_models.jobs import finish
 
@@ -123,8 +122,7 @@ def test_a_distance_is_that_of_a_critic_without_its_penalty():
 
 
 def tried(name):
-    options = {"points": "ring", "family": "gan", "steps": 1000} | EXPERIMENTS[name]
-    return list(toy.train(options.pop("points"), options.pop("family"), **options))
+    return list(TrainToy.ask(**EXPERIMENTS[name]).run())
 
 
 def slopes(name):
@@ -140,8 +138,8 @@ def test_a_sure_discriminator_leaves_no_gradient_and_a_critic_does():
 
 @pytest.mark.slow
 def test_a_plain_gan_collapses_and_looking_ahead_cures_it():
-    assert tried("A plain GAN collapses")[-1].result["modes"] == 1
-    assert tried("Looking five steps ahead cures it")[-1].result["modes"] == 8
+    assert tried("A plain GAN collapses")[-1].result["counted"]["modes"] == 1
+    assert tried("Looking five steps ahead cures it")[-1].result["counted"]["modes"] == 8
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from gan_models.classic import PictureGenerator, evaluation, model, pictures, train, trainer
+from gan_models.classic import GeneratePictures, evaluation, model, pictures, train, trainer
+from gan_models.classic.backend import PictureGenerator
 from gan_models.classic.families import FAMILIES
 from gan_models.classic.network import NORMS, Autoencoder, DCGANGenerator, ProgressiveGenerator
 from gan_models.classic.progressive import Progressive
@@ -28,11 +29,11 @@ def test_each_family_learns_and_leaves_a_model_that_draws(sprites, tmp_path, nam
     assert {"FID", "IS"} == set(steps[-2].losses)
     assert steps[-2].preview.shape == (6 * 16, 6 * 16, 3)
     path = model.save(*steps[-1].result, tmp_path / "a.safetensors")
-    backend = PictureGenerator(path, "cpu")
+    backend = PictureGenerator.load(path, "cpu")
     assert backend.kinds == (("legs", "round", "tall") if name == "cgan" else ())
-    (drawn,) = backend(seeds=[5])
-    assert drawn.dtype == np.uint8
-    assert drawn.shape[0] in (4, 8, 16)
+    step, _ = backend.run(GeneratePictures.ask(seed="5", count=1))
+    assert step.drawn.image.dtype == np.uint8
+    assert step.drawn.image.shape[0] in (4, 8, 16)
 
 
 @pytest.mark.parametrize(("name", "first"), [("dcgan", 6), ("dcgan", 4), ("progressive", 6)])

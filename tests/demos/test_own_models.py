@@ -3,9 +3,9 @@ import threading
 import time
 
 import pytest
-from demos.own_models import HISTORY, MODEL, STATE
 
-from demos import own_models
+from demos.kit import own_models
+from demos.kit.own_models import HISTORY, MODEL, STATE
 
 
 @pytest.fixture

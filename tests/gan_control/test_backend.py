@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_models.gan_control import FaceController
-from gan_models.gan_control.backend import COMPACT, PUBLISHED
+from gan_models.checkpoints import registry
+from gan_models.gan_control import COMPACT, PUBLISHED, ControlFace, ControlSheet
+from gan_models.gan_control.backend import FaceController
 from gan_models.gan_control.measures import CONTROLS
 from gan_models.gan_control.model import ControlledGenerator
 from gan_models.jobs import finish
@@ -16,9 +17,7 @@ PARTS = {"age": slice(4, 6), "pose": slice(6, 8), "illumination": slice(10, 12)}
 
 
 def backend(network):
-    faces = FaceController.__new__(FaceController)
-    faces.network, faces.device = network.eval().requires_grad_(False), torch.device("cpu")
-    return faces
+    return FaceController(network.eval().requires_grad_(False), registry.get("faces-control-compact"), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +63,29 @@ def test_measures_are_in_the_units_of_the_controls(faces, w):
     [
         ({"beard": 1}, "no control “beard”; they have age, pose"),
         ({"age": 200}, "age must be a number from 5 to 80"),
-        ({"light_up": "high"}, "light up must be a number from -2 to 2"),
-        ({"pose": True}, "pose must be a number"),
+        ({"light_up": 3}, "light up must be a number from -2 to 2"),
         ({"pose": float("nan")}, "pose must be a number"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(faces, w, controls, problem):
     with pytest.raises(ValueError, match=problem):
         faces.controlled(w, controls)
+
+
+@pytest.mark.parametrize("controls", [{"light_up": "high"}, {"pose": None}, {"pose": float("nan")}, "old", [1]])
+def test_controls_are_numbers_by_name(controls):
+    with pytest.raises(ValueError, match="Controls must be"):
+        ControlFace.ask(controls=controls)
+
+
+def test_a_controlled_face_is_shown_beside_the_one_before_and_measured(faces):
+    (step,) = faces.run(ControlFace(seed="3", controls={"age": 60}))
+    w = faces.styles(faces.latents([3]), 0.7)[0]
+    np.testing.assert_array_equal(step.before, faces.draw(w))
+    np.testing.assert_array_equal(step.result, faces.draw(faces.controlled(w, {"age": 60})))
+    assert step.notes["seed"] == 3
+    assert step.notes["measured"].keys() == COMPACT.keys()
+    assert f"age {step.notes['measured']['age']:g} (asked: 60)" in step.message
 
 
 def test_published_weights_take_years_degrees_and_colours():
@@ -89,9 +103,10 @@ def test_published_weights_take_years_degrees_and_colours():
 
 
 def test_a_sheet_varies_one_control_in_rows(faces):
-    sheet, values = finish(faces.sheet([1, 2], "hair", columns=3))
+    *_, last = faces.run(ControlSheet(seeds="1, 2", control="hair", columns=3))
+    sheet = last.result
     assert sheet.shape == (32, 48, 3)
-    assert values == [-2, 0, 2]
+    assert last.notes == {"seeds": [1, 2], "values": [-2, 0, 2]}
     second = faces.styles(faces.latents([2]), 0.7)[0]
     np.testing.assert_array_equal(sheet[16:, 32:], faces.draw(faces.controlled(second, {"hair": 2})))
 
@@ -99,14 +114,15 @@ def test_a_sheet_varies_one_control_in_rows(faces):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"seeds": [1], "control": "beard"}, "no control “beard”"),
-        ({"seeds": [1] * 7, "control": "age"}, "1 to 6 faces"),
-        ({"seeds": [1], "control": "age", "columns": 1}, "2 to 11 values"),
+        ({"seeds": "1", "control": "beard"}, "no control “beard”"),
+        ({"seeds": "1-7", "control": "age"}, "1 to 6 faces"),
+        ({"seeds": "1", "control": "age", "columns": 1}, "Values must be at least 2"),
+        ({"seeds": "1", "control": "age", "columns": 12}, "Values must be at most 11"),
     ],
 )
 def test_sheets_are_bounded(faces, options, problem):
     with pytest.raises(ValueError, match=problem):
-        finish(faces.sheet(options.pop("seeds"), options.pop("control"), **options))
+        finish(faces.run(ControlSheet.ask(**options)))
 
 
 def test_the_archives_size_is_that_of_its_configuration():

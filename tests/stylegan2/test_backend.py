@@ -1,37 +1,42 @@
+import io
+
 import av
 import numpy as np
 import pytest
+import torch
 
 from gan_models.checkpoints import registry
 from gan_models.images.video import read_video_provenance
-from gan_models.jobs import finish
-from gan_models.stylegan2.backend import FaceGenerator, lerp, load_styles, save_styles, slerp
-from tests.tiny_models import embed
+from gan_models.results import Results
+from gan_models.stylegan2 import GenerateFaces, InterpolateFaces, MixStyles
+from gan_models.stylegan2.backend import FaceGenerator, lerp, load_styles, slerp, styles_file
+from gan_models.stylegan2.network import Generator
 
 LAYERS, WIDTH = 6, 8
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory):
+def faces():
     """A tiny generator of 16×16 pictures with random weights."""
-    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
     sizes = {"z_dim": 5, "c_dim": 0, "w_dim": WIDTH, "img_resolution": 16, "img_channels": 3}
-    kind = "gan_models.stylegan2.network:Generator"
-    embed(folder, "tiny", kind, task="faces", num_mapping_layers=2, channel_base=128, channel_max=8, **sizes)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "REGISTRY", folder / "registry.toml")
-        generator = FaceGenerator("tiny", "cpu")
-    for name, parameter in generator.network.named_parameters():
+    network = Generator(**sizes, num_mapping_layers=2, channel_base=128, channel_max=8).eval().requires_grad_(False)
+    for name, parameter in network.named_parameters():
         if name.endswith("noise_strength"):
             parameter.fill_(0.3)
-    return generator
+    return FaceGenerator(network, registry.get("faces-compact"), "cpu")
+
+
+def drawn(faces, **asked):
+    """Return the pictures of the steps of a task, one by one."""
+    return [step.drawn.image for step in faces.run(GenerateFaces.ask(**asked)) if step.drawn]
 
 
 def test_a_seed_gives_the_same_face_alone_among_others_and_again(faces):
-    alone = faces(seeds=[7])[0]
+    (alone,) = drawn(faces, seed="7", count=1)
     assert alone.shape == (16, 16, 3)
     assert alone.dtype == np.uint8
-    among = faces(seeds=[1, 7, 9])
+    among = drawn(faces, seed="1, 7, 9")
     np.testing.assert_array_equal(among[1], alone)
     assert not np.array_equal(among[0], alone)
 
@@ -41,8 +46,8 @@ def test_latents_are_those_of_nvidias_code(faces):
 
 
 def test_noise(faces):
-    const, none = faces(seeds=[1])[0], faces(seeds=[1], noise="none")[0]
-    first, again = (faces(seeds=[1, 2], noise="random")[0] for _ in range(2))
+    const, none = (drawn(faces, seed="1", count=1, noise=noise)[0] for noise in ("const", "none"))
+    first, again = (drawn(faces, seed="1, 2", noise="random")[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(const, none)
     assert not np.array_equal(const, first)
@@ -56,24 +61,34 @@ def test_truncation_leads_to_the_average(faces):
     np.testing.assert_allclose(half, (full + average) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize("task", [GenerateFaces, MixStyles, InterpolateFaces])
 @pytest.mark.parametrize("truncation", [-0.1, 1.6, float("nan")])
-def test_truncation_out_of_range(faces, truncation):
-    with pytest.raises(ValueError, match="Truncation must be between 0 and"):
-        faces.styles(faces.latents([1]), truncation)
+def test_truncation_out_of_range(task, truncation):
+    with pytest.raises(ValueError, match="Truncation must be"):
+        task.ask(truncation=truncation)
 
 
 def test_each_step_shows_the_newest_face(faces):
-    *steps, last = faces.steps(seeds=[1, 2, 3])
+    *steps, last = faces.run(GenerateFaces(seed="1-3"))
     assert [(step.index, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3)]
-    for step, picture in zip(steps, last.result, strict=True):
-        np.testing.assert_array_equal(step.preview, picture)
+    for step in steps:
+        np.testing.assert_array_equal(step.preview, step.drawn.image)
+    assert [step.drawn.record["seed"] for step in steps] == [1, 2, 3]
+    assert last.notes == {"seed": 1, "seeds": [1, 2, 3]}
+    assert last.message == "3 faces of 16 pixels"
 
 
 def test_latents_go_out_and_come_back(faces, tmp_path):
+    *_, last = faces.run(GenerateFaces(seed="1, 2"))
+    (tmp_path / "w.npy").write_bytes(last.result["latents"])
     styles = faces.styles(faces.latents([1, 2]), 0.7)
-    back = faces.checked_styles(load_styles(save_styles(tmp_path / "w.npy", styles)))
-    np.testing.assert_array_equal(back, styles)
-    np.testing.assert_array_equal(faces(styles=back), faces(seeds=[1, 2], truncation=0.7))
+    np.testing.assert_array_equal(faces.checked_styles(load_styles(tmp_path / "w.npy")), styles)
+    np.testing.assert_array_equal(drawn(faces, latents=tmp_path / "w.npy"), drawn(faces, seed="1, 2"))
+
+
+def test_a_file_of_latents_is_numpys(faces):
+    styles = faces.styles(faces.latents([1]))
+    np.testing.assert_array_equal(np.load(io.BytesIO(styles_file(styles))), styles)
 
 
 @pytest.mark.parametrize("shape", [(WIDTH,), (2, WIDTH), (LAYERS, WIDTH), (3, LAYERS, WIDTH)])
@@ -157,6 +172,14 @@ def test_a_mixture_takes_some_layers_of_the_second_face(faces):
     np.testing.assert_array_equal(faces.mixed(1, 2, first=0)[2], faces.mixed(1, 2, first=0)[1])
 
 
+def test_a_mixture_is_shown_with_both_faces(faces):
+    *steps, last = faces.run(MixStyles(content_seed=1, style_seed=2, crossover=2, last_layer=3))
+    assert [step.drawn.caption for step in steps] == ["Shape: seed 1", "Colours: seed 2", "Mixture"]
+    assert [step.drawn.record["seed"] for step in steps] == [1, 2, None]
+    np.testing.assert_array_equal(last.result["image"], steps[-1].drawn.image)
+    np.testing.assert_array_equal(last.result["image"], faces.draw(faces.mixed(1, 2, first=2, last=3)[2]))
+
+
 @pytest.mark.parametrize(("first", "last"), [(-1, 2), (6, 6), (3, 2), (2, 6)])
 def test_layers_that_are_not_there(faces, first, last):
     with pytest.raises(ValueError, match="layers 0 to 5"):
@@ -181,9 +204,7 @@ def test_an_interpolation_goes_exactly_through_its_faces(faces, space, loop):
     ("seeds", "options", "sentence"),
     [
         ([1], {"frames": 4}, "at least two seeds"),
-        ([1, 2], {"frames": 0}, "1 to 1199 frames"),
         ([1, 2, 3], {"frames": 600}, "1 to 599 frames"),
-        ([1, 2], {"frames": 4, "space": "x"}, "w or z"),
     ],
 )
 def test_interpolations_that_are_refused(faces, seeds, options, sentence):
@@ -191,29 +212,48 @@ def test_interpolations_that_are_refused(faces, seeds, options, sentence):
         faces.between(seeds, **options)
 
 
+@pytest.mark.parametrize(
+    ("asked", "sentence"), [({"frames": 0}, "at least 1, not 0"), ({"space": "x"}, "one of w, z, not “x”")]
+)
+def test_interpolations_out_of_bounds_are_refused(asked, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        InterpolateFaces.ask(**asked)
+
+
+def filmed(faces, folder, **asked):
+    """Return the results of an interpolation, of which a video is written, and its steps."""
+    ask = InterpolateFaces(seeds="1, 2", frames=3, loop=False, **asked)
+    return Results(ask, lambda name: folder / name).follow(faces.run(ask))
+
+
 def test_a_film_shows_the_pictures(faces, tmp_path):
-    path = faces.between([1, 2], frames=3)
-    film = finish(faces.film(path, tmp_path / "a.mp4", fps=10, task="faces", seeds=[1, 2]))
-    with av.open(film) as container:
+    *_, last = filmed(faces, tmp_path, fps=10)
+    with av.open(last.result["video"]) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    path = faces.between([1, 2], frames=3)
     assert len(frames) == 4
     for frame, w in zip(frames, path, strict=True):
         assert np.abs(frame.astype(int) - faces.draw(w)).mean() < 25  # of noise, with colours at half the resolution
-    assert read_video_provenance(film)["settings"] == {"seeds": [1, 2], "noise": "const", "fps": 10}
+    settings = read_video_provenance(last.result["video"])["settings"]
+    assert (settings["seeds"], settings["frames"], settings["fps"]) == ([1, 2], 3, 10)
 
 
 def test_a_film_that_is_cancelled_leaves_nothing(faces, tmp_path):
-    steps = faces.film(faces.between([1, 2], frames=3), tmp_path / "a.mp4", task="faces")
+    steps = filmed(faces, tmp_path)
     next(steps)
     steps.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_film_that_fails_leaves_what_was_there(faces, tmp_path):
-    (tmp_path / "a.mp4").write_text("another film")
-    with pytest.raises(ValueError, match="pictures a second"):
-        finish(faces.film(faces.between([1, 2], frames=3), tmp_path / "a.mp4", fps=0, task="faces"))
-    assert (tmp_path / "a.mp4").read_text() == "another film"
+def test_a_film_that_fails_leaves_what_was_there(faces, tmp_path, monkeypatch):
+    (tmp_path / "interpolate-faces-compact.mp4").write_text("another film")
+    steps = filmed(faces, tmp_path)
+    next(steps)
+    monkeypatch.setattr(FaceGenerator, "draw", lambda *arguments, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(steps)
+    (kept,) = tmp_path.iterdir()
+    assert kept.read_text() == "another film"
 
 
 def test_lines_and_circles():

@@ -5,7 +5,9 @@ import torch
 from gan_models import backend
 from gan_models.checkpoints import hub, registry
 from gan_models.device import ModelCache
-from gan_models.stylegan2.edit import Boundaries, FaceEditor, attributes_of, conditioned, unit_normals
+from gan_models.stylegan2 import CombineFaces, EditFace, attributes_of
+from gan_models.stylegan2.backend import FaceGenerator
+from gan_models.stylegan2.edit import Boundaries, FaceEditor, conditioned, unit_normals
 from tests.tiny_models import embed
 
 RNG = np.random.default_rng(0)
@@ -20,9 +22,8 @@ def editor(tmp_path, monkeypatch):
     embed(tmp_path, "tiny", kind, task="faces", num_mapping_layers=2, channel_base=128, channel_max=8, **sizes)
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
     monkeypatch.setattr(backend, "models", ModelCache(lambda: 10**9))
-    found = FaceEditor("tiny", "cpu")
-    found.boundaries = {name: unit(RNG.normal(size=WIDTH)) for name in ("age", "smile", "hat")}
-    return found
+    boundaries = {name: unit(RNG.normal(size=WIDTH)) for name in ("age", "smile", "hat")}
+    return FaceEditor(FaceGenerator.cached("tiny", "cpu"), boundaries)
 
 
 def unit(vector):
@@ -90,10 +91,31 @@ def test_an_attribute_that_is_edited_is_not_held_against_itself(editor):
     np.testing.assert_array_equal(editor.edited(w, {"age": 1}, ["age"]), editor.edited(w, {"age": 1}))
 
 
-@pytest.mark.parametrize("strength", [5.1, -6, float("nan"), "2", None, True])
-def test_strengths_out_of_range(editor, strength):
-    with pytest.raises(ValueError, match="strength of age must be from -5 to 5"):
-        editor.edited(np.zeros((LAYERS, WIDTH), np.float32), {"age": strength})
+@pytest.mark.parametrize(
+    ("strength", "sentence"),
+    [
+        *[(strength, "strength of age must be from -5 to 5") for strength in (5.1, -6)],
+        *[(strength, "Strengths must be") for strength in (float("nan"), "much", None, [2])],
+    ],
+)
+def test_strengths_out_of_range(strength, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        EditFace.ask(edits={"age": strength})
+
+
+def test_an_edited_face_is_shown_beside_the_one_before(editor):
+    (step,) = editor.run(EditFace(seed="3", edits={"age": 2, "smile": 0}, hold=["hat"]))
+    w = editor.faces.styles(editor.faces.latents([3]), 0.7)[0]
+    np.testing.assert_array_equal(step.before, editor.faces.draw(w))
+    np.testing.assert_array_equal(step.result, editor.faces.draw(editor.edited(w, {"age": 2}, ["hat"])))
+    assert step.notes == {"seed": 3, "edits": {"age": 2}}
+
+
+def test_a_sum_is_shown_with_its_averages(editor):
+    *steps, last = editor.run(CombineFaces(plus="1, 2", minus="3", also="4"))
+    assert [step.drawn.caption for step in steps] == ["Plus", "Minus", "Also plus", "Together"]
+    np.testing.assert_array_equal(last.result["image"], steps[-1].drawn.image)
+    assert last.notes == {"plus": [1, 2], "minus": [3], "also": [4]}
 
 
 def test_attributes_that_the_weights_do_not_know(editor):
@@ -141,7 +163,7 @@ def test_published_boundaries_load(editor, tmp_path, monkeypatch):
     file = published(tmp_path, 3 * normal)
     monkeypatch.setattr(hub, "fetch", lambda model, progress=None: file)
     monkeypatch.setattr(hub, "ready", lambda model: True)
-    again = FaceEditor("tiny", "cpu")
+    again = FaceEditor.load("tiny", "cpu")
     assert list(again.boundaries) == ["smile"]
     np.testing.assert_allclose(again.boundaries["smile"], normal[0])
 
@@ -162,7 +184,7 @@ def test_boundaries_of_another_width_are_refused(editor, tmp_path, monkeypatch):
 def test_boundaries_that_are_not_here_are_left_out_offline(editor, tmp_path, monkeypatch):
     published(tmp_path, np.ones((1, WIDTH)))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert FaceEditor("tiny", "cpu").boundaries == {}
+    assert FaceEditor.load("tiny", "cpu").boundaries == {}
 
 
 def test_normals_are_buffers_by_name():
