@@ -192,7 +192,10 @@ TABS = {".".join(path.relative_to("demos").with_suffix("").parts) for path, _ in
     ("code", "absent"),
     [
         ("import gan_models", ("torch", "gradio", "numpy", "huggingface_hub")),
-        (importing("gan_models", BELOW.keys() - {"processes", "nn", "metrics", "training"}), ("torch", "gradio", "demos")),
+        (
+            importing("gan_models", BELOW.keys() - {"processes", "nn", "metrics", "training"}),
+            ("torch", "gradio", "demos"),
+        ),
         (importing("gan_models", FAMILIES), ("torch", "gradio", "demos")),
         ("import gan_models.__main__", ("torch", "gradio")),
         (f"{importing('demos', TABS)}, app", ("torch",)),
