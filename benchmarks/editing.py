@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from gan_models import checkpoints
-from gan_models.attributes.network import NAMES
+from gan_models.attributes import NAMES
 from gan_models.images.tensors import to_tensor
 from gan_models.stylegan2.edit import FaceEditor
 

@@ -5,20 +5,31 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BELOW = {  # of what families share: the folders that each may import; all may import the modules beside the folders
-    "checkpoints": set(),
-    "images": {"checkpoints"},
-    "nn": set(),
-    "metrics": {"checkpoints", "images", "nn"},
-    "training": {"checkpoints", "images", "metrics", "nn"},
+BELOW = {  # each folder and module that families share, from the bottom up, and those that it may import
+    "settings": set(),
+    "seeds": set(),
+    "jobs": set(),
+    "processes": set(),
+    "device": {"settings"},
+    "checkpoints": {"device", "jobs", "settings"},
+    "nn": {"device", "jobs", "processes"},
+    "images": {"checkpoints", "device", "jobs", "settings"},
+    "task": {"images", "jobs", "seeds"},
+    "results": {"images", "jobs", "task"},
+    "metrics": {"checkpoints", "device", "images", "jobs", "nn", "task"},
+    "restoration": {"images", "jobs", "metrics", "task"},
+    "backend": {"checkpoints", "device", "jobs", "restoration", "task"},
+    "training": {"checkpoints", "device", "images", "jobs", "metrics", "nn", "processes", "settings"},
 }
+FRONT = {"__init__", "__main__", "cli"}  # what visitors call, above everything
 FOLDERS = {path.parent.name for path in (ROOT / "gan_models").glob("*/__init__.py")}
-FAMILIES = FOLDERS - set(BELOW) - {"commands"}
+FAMILIES = FOLDERS - set(BELOW)
 BUILT_ON = {
     "stylegan2": {"attributes"},
     "inversion": {"stylegan2"},
@@ -89,30 +100,33 @@ def test_networks_are_made_of_torch_and_our_layers_alone():
     assert not offenders("gan_models", foreign)
 
 
-def test_families_do_not_know_each_other():
-    def foreign(path, name):
-        family = path.parts[1]
-        others = FAMILIES - {family} - BUILT_ON.get(family, set())
-        return family in FAMILIES and is_in(name, *(f"gan_models.{other}" for other in others))
-
-    assert not offenders("gan_models", foreign)
+def part(path):
+    """Return the folder or the module of gan_models that a file belongs to."""
+    return path.parts[1].removesuffix(".py")
 
 
-def test_every_folder_is_guarded():
-    folders = {path.name for path in (ROOT / "gan_models").iterdir() if any(path.rglob("*.py"))}
-    assert folders == FOLDERS
+def test_every_folder_and_module_has_its_place():
+    parts = {part(path) for path, _ in modules("gan_models")}
+    assert parts == set(BELOW) | FAMILIES | FRONT
     assert {"stylegan2", "attributes"} <= FAMILIES
+    assert tuple(TopologicalSorter(BELOW).static_order())  # it raises CycleError where arrows run both ways
 
 
 def test_what_families_share_imports_only_what_is_below_it():
     def upwards(path, name):
-        part = path.parts[1]
-        if part in FAMILIES | {"__main__.py", "commands"}:
-            return False
-        above = FOLDERS - {part} - BELOW.get(part, {"checkpoints"})
-        return is_in(name, *(f"gan_models.{folder}" for folder in above))
+        above = (set(BELOW) | FAMILIES | FRONT) - {part(path), "__init__"} - BELOW.get(part(path), set())
+        return part(path) in BELOW and is_in(name, *(f"gan_models.{other}" for other in above))
 
     assert not offenders("gan_models", upwards)
+
+
+def test_families_know_only_what_is_shared_and_what_they_are_built_on():
+    def foreign(path, name):
+        family = part(path)
+        others = (FAMILIES | FRONT) - {family, "__init__"} - BUILT_ON.get(family, set())
+        return family in FAMILIES and is_in(name, *(f"gan_models.{other}" for other in others))
+
+    assert not offenders("gan_models", foreign)
 
 
 def test_only_checkpoints_reads_and_writes_weights():
@@ -166,18 +180,27 @@ except OSError:
     assert "colorsys" in found["modules"]
 
 
+def importing(folder, names):
+    """Return code that imports the modules `names` of `folder`."""
+    return "import " + ", ".join(f"{folder}.{name}" for name in sorted(names))
+
+
+TABS = {".".join(path.relative_to("demos").with_suffix("").parts) for path, _ in modules("demos")}
+
+
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
         ("import gan_models", ("torch", "gradio", "numpy", "huggingface_hub")),
         (
-            "import gan_models.backend, gan_models.jobs, gan_models.checkpoints.registry",
-            ("torch", "gradio"),
+            importing("gan_models", BELOW.keys() - {"processes", "nn", "metrics", "training"}),
+            ("torch", "gradio", "demos"),
         ),
-        ("import gan_models.super_resolution", ("gradio", "demos")),
+        (importing("gan_models", FAMILIES), ("torch", "gradio", "demos")),
         ("import gan_models.__main__", ("torch", "gradio")),
-        ("import app", ("torch",)),
+        (f"{importing('demos', TABS)}, app", ("torch",)),
     ],
+    ids=["package", "shared", "families", "command line", "page"],
 )
 def test_importing_is_cheap_and_quiet(code, absent):
     found = watched(code)

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gan_models import checkpoints
-from gan_models.attributes.network import NAMES, SIDE, FaceIdentity
+from gan_models.attributes import NAMES
+from gan_models.attributes.network import SIDE, FaceIdentity
 from gan_models.attributes.trainer import augmented
 from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision

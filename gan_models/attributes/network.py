@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.attributes import NAMES
-
 SIDE = 64
 
 
@@ -20,15 +18,16 @@ class FaceAttributes(nn.Module):
 
     Args:
         channels: After the first two convolutions and after each further two.
+        attributes: How many are rated.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 160)):
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 160), attributes: int = 6):
         super().__init__()
         self.features = convolutions(channels)
-        self.scores = nn.Linear(channels[-1], len(NAMES))
+        self.scores = nn.Linear(channels[-1], attributes)
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
-        """Return N×6 scores, in the order of `NAMES`, of N×3×H×W faces in [0, 1] in UTKFace's crop."""
+        """Return N×6 scores, in the order of `attributes.NAMES`, of N×3×H×W faces in [0, 1] in UTKFace's crop."""
         return self.scores(self.features(resized(faces) * 2 - 1).mean((2, 3)))
 
 

@@ -44,7 +44,7 @@ def train(data: Path, out: Path, *, resume: bool = False, steps: int = 6000, see
     torch.manual_seed(seed)
     yield Step(0, steps, message="cutting and measuring faces")
     sets = _prepared(data, out / "faces.npz")
-    network = FaceAttributes().to(memory_format=torch.channels_last)
+    network = FaceAttributes(attributes=len(NAMES)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}

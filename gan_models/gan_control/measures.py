@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gan_models import checkpoints
-from gan_models.attributes.network import NAMES
+from gan_models.attributes import NAMES
 
 RATER, IDENTITY = "face-attributes-compact", "face-identity-compact"
 RATED = {"age": "age", "pose": "pose", "expression": "smile", "hair": "dark_hair"}  # by the names of its scores
@@ -22,7 +22,7 @@ class Measures(nn.Module):
     """Measures faces in UTKFace's crop.
 
     Args:
-        rater: Gives `attributes.network.NAMES`.
+        rater: Gives `attributes.NAMES`.
         identity: Gives unit vectors that are near for faces that are alike.
     """
 

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 
 from gan_models import checkpoints
-from gan_models.attributes.network import NAMES
+from gan_models.attributes import NAMES
 from gan_models.checkpoints.save import save_half
 from gan_models.device import mixed_precision, pick_device
 from gan_models.jobs import Step

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gan_models.attributes import identity
-from gan_models.attributes.network import NAMES, FaceIdentity
+from gan_models.attributes import NAMES, identity
+from gan_models.attributes.network import FaceIdentity
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from gan_models.attributes.network import NAMES, FaceAttributes
+from gan_models.attributes import NAMES
+from gan_models.attributes.network import FaceAttributes
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gan_models.attributes import trainer
-from gan_models.attributes.network import NAMES
+from gan_models.attributes import NAMES, trainer
 from gan_models.images.faces import Face
 from gan_models.jobs import finish
 
