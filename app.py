@@ -1,4 +1,4 @@
-"""GAN Atelier: build the page and serve it. `python app.py --help` lists the options."""
+"""GAN Atelier: build the page and serve it."""
 
 import argparse
 import os
@@ -79,5 +79,10 @@ def serve(options: argparse.Namespace, **launch: object) -> None:
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the page as the command line asks; the command `gan-atelier` of an installed package."""
     serve(parse_arguments())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
-"""Limits and switches, read from `GAN_ATELIER_*` environment variables each time they are asked for."""
+"""Limits and switches, read from `GAN_ATELIER_*` environment variables each time; and where the data lie."""
 
 import os
+from pathlib import Path
 
 
 def _number(name: str, default: float) -> float:
@@ -37,3 +38,9 @@ def offline() -> bool:
         os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
         for name in ("GAN_ATELIER_OFFLINE", "HF_HUB_OFFLINE")
     )
+
+
+def folder(name: str) -> Path:
+    """Return the folder "weights" or "examples": of the source tree, or where the wheel put it, in this package."""
+    package = Path(__file__).parent
+    return package / name if (package / name).is_dir() else package.parent / name

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +31,13 @@ class App:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
     """Yield a fresh, offline app with an empty Hub cache: its address, process and log."""
-    folder = tmp_path_factory.mktemp("app")
+    with served([sys.executable, "app.py"], ROOT, tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@contextmanager
+def served(command: list[str | Path], cwd: Path, folder: Path) -> Iterator[App]:
+    """Serve the page by `command`, offline, until the block is left; `folder` takes its caches, files and log."""
     environment = {
         **os.environ,
         "HF_HOME": str(folder / "hub"),
@@ -40,9 +48,9 @@ def app(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--offline", "--port", str(port)]
+    command = [*command, "--offline", "--port", str(port)]
     with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield App(_wait_for_address(folder / "log", process), process.pid, folder / "log")
         finally:

@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,11 +9,12 @@ import gradio as gr
 from demos.kit import own_models
 from demos.kit.errors import plain_errors
 from demos.kit.messages import note, progress_bar
+from gan_models import settings
 from gan_models.checkpoints import hub, registry
 from gan_models.jobs import Step, check_wanted, responsive
 from gan_models.task import Parameter, Task
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = settings.folder("examples")
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 

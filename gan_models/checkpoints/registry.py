@@ -42,7 +42,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-REGISTRY = Path(__file__).parents[2] / "weights" / "registry.toml"
+from gan_models import settings
+
+REGISTRY = settings.folder("weights") / "registry.toml"
 KINDS = {  # of the keys' values; all others are str
     **{"config": dict, "hub": dict, "unwrap": list, "kinds": list, "size_mb": (int, float), "side": int}
 }
