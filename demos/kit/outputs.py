@@ -129,7 +129,7 @@ def two_columns(sentence: str) -> Iterator[tuple[gr.Column, gr.Column]]:
 
 
 def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, height: int = 560) -> Outputs:
-    """Add what a run of `task` shows: pictures and what goes on first, then files, curves and the record.
+    """Add what a run of `task` shows: pictures, or else a video, and what goes on; then curves, videos, the rest.
 
     Args:
         task: Whose results they are.
@@ -141,6 +141,7 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
     parts: dict[str, gr.components.Component] = {}
     slider = shown = None
     pictures = [name for name, output in returns.items() if output.kind == "image"]
+    several = any(output.kind == "images" for output in returns.values())
     if compared:
         slider = BeforeAfter(
             label=compared,
@@ -150,7 +151,7 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
             max_height=height,
             elem_classes="before-after",
         )
-    elif pictures and not any(output.kind == "images" for output in returns.values()):
+    elif pictures and not several:
         label = returns[pictures[0]].title
         shown = Shown(
             label=label,
@@ -160,10 +161,12 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
             height=height,
             elem_classes="shown",
         )
-    early = () if slider or shown else ("images", "video")
-    parts |= {name: part(output, columns) for name, output in returns.items() if output.kind in early}
+    early = None if slider or shown else "images" if several else "video"
+    parts |= {name: part(output, columns) for name, output in returns.items() if output.kind == early}
     status = Status(note("Ready."), elem_classes="status", container=False)
-    parts |= {name: part(output, columns) for name, output in returns.items() if name not in parts}
+    late = [name for name in returns if name not in parts]
+    late.sort(key=lambda name: returns[name].kind not in ("plot", "video"))
+    parts |= {name: part(returns[name], columns, film=260) for name in late}
     parts = {name: parts[name] for name in returns}
     parts["record"] = gr.JSON(label="Record", visible=False)  # for callers; the status tells it on the page
     made = Outputs(task, parts, status, slider, shown)
@@ -174,16 +177,16 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
     return replace(made, menu=menu, selected=selected)
 
 
-def part(output: Output, columns: int = 4) -> gr.components.Component:
-    """Add the component that shows a part of a result and gives it to callers."""
-    made = _component(output, columns)
+def part(output: Output, columns: int = 4, film: int = 420) -> gr.components.Component:
+    """Add the component that shows a part of a result and gives it to callers; a film has so many pixels at most."""
+    made = _component(output, columns, film)
     schema = type(made).api_info(made)
     made.api_info_as_output = lambda: schema
     made.api_info = made.api_info_as_input = dict  # of no use to anybody, and long
     return made
 
 
-def _component(output: Output, columns: int) -> gr.components.Component:
+def _component(output: Output, columns: int, film: int) -> gr.components.Component:
     if output.kind == "images":
         return gr.Gallery(
             label=output.title,
@@ -197,7 +200,7 @@ def _component(output: Output, columns: int) -> gr.components.Component:
         )
     if output.kind == "video" and output.suffix != ".gif":
         return gr.Video(
-            label=output.title, interactive=False, autoplay=True, loop=True, height=420, elem_classes="film"
+            label=output.title, interactive=False, autoplay=True, loop=True, height=film, elem_classes="film"
         )
     if output.kind in ("plot", "figure"):
         return gr.Image(

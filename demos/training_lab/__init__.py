@@ -59,6 +59,8 @@ def _build_points() -> Outputs:
             )
         with inputs:
             asked = controls(TrainToy)
+            work = partial(delivered, every=POINTS_SECONDS)
+            run(TrainToy, asked, result, lane=SEARCH, work=work)
             defaults = {name: one.default for name, one in TrainToy.parameters().items()}
             gr.Examples(
                 [list((defaults | other).values()) for other in EXPERIMENTS.values()],
@@ -69,8 +71,6 @@ def _build_points() -> Outputs:
                 api_visibility="private",
                 elem_id="examples-points",
             )
-            work = partial(delivered, every=POINTS_SECONDS)
-            run(TrainToy, asked, result, lane=SEARCH, work=work)
     return result
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from gan_models.classic.model import load
+from gan_models.classic.model import load, save
+from gan_models.classic.network import DCGANGenerator
 from tests.browser.steps import open_tab, run, wait, wait_for_status
 from tests.browser.test_faces import set_number
 
@@ -30,10 +31,10 @@ def press(page, text):
     next(button for button in buttons if button.is_displayed() and button.text.startswith(text)).click()
 
 
-def field(page, name):
+def field(page, label):
     """Return what is written in a field."""
-    fields = page.find_elements(By.CSS_SELECTOR, f".{name} textarea, .{name} input")
-    return next(field.get_property("value") for field in fields if field.is_displayed())
+    path = f"//label[.//span[normalize-space()='{label}']]//*[self::textarea or self::input]"
+    return next(field.get_property("value") for field in page.find_elements(By.XPATH, path) if field.is_displayed())
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def reached(page, steps):
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive, tmp_path, seconds):
     open_tab(lab, "Pictures")
-    fields = lab.find_elements(By.CSS_SELECTOR, ".dataset input[type=file]")
+    fields = lab.find_elements(By.CSS_SELECTOR, ".dataset-input input[type=file]")
     fields[-1].send_keys(str(archive))
-    wait(lab, ".dataset .file-preview, .dataset table")
+    wait(lab, ".dataset-input .file-preview, .dataset-input table")
     set_number(lab, "Steps", 20_000)
     press(lab, "Advanced")
     run(lab)
@@ -86,9 +87,9 @@ def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, arc
     done = reached(lab, 20_000)
     press(lab, "Cancel")
     wait_for_status(lab, "Cancelled.")
-    name = field(lab, "own-name")
+    name = field(lab, "Model")
     assert name.startswith("trained-")
-    assert field(lab, "resume") == name
+    assert field(lab, "Go on with") == name
 
     wait(lab, ".result-file a[download]").click()
     file = WebDriverWait(lab, 30).until(lambda _: next(tmp_path.glob("*.safetensors"), None), "no download")
@@ -102,6 +103,20 @@ def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, arc
     run(lab)
     assert reached(lab, done + 80) > done, "it begins anew"
     assert "180 pictures of 32 pixels learned" in wait_for_status(lab, "held out", seconds=120)
-    assert field(lab, "own-name") == name, "another training was begun"
+    assert field(lab, "Model") == name, "another training was begun"
     message = "Run would go on with what has come to its end"
-    WebDriverWait(lab, 30).until(lambda _: field(lab, "resume") == "", message)
+    WebDriverWait(lab, 30).until(lambda _: field(lab, "Go on with") == "", message)
+
+
+def test_a_model_that_is_brought_back_draws_its_kinds(lab, tmp_path):
+    config = {"z_dim": 6, "side": 16, "width": 4, "classes": 2}
+    path = save(DCGANGenerator(**config).eval(), config, ("cat", "dog"), tmp_path / "brought.safetensors")
+    open_tab(lab, "Pictures")
+    place = "//*[contains(@class, 'block')][.//label[contains(., 'Bring a model back')]]//input[@type='file']"
+    lab.find_element(By.XPATH, place).send_keys(path)
+    open_tab(lab, "Generate")
+    wait(lab, "input[aria-label='Kind']")
+    run(lab)
+    assert "your own model" in wait_for_status(lab, "16 pictures of 16 pixels")
+    captions = [found.text for found in lab.find_elements(By.CSS_SELECTOR, ".pictures .caption-label")]
+    assert captions[:3] == ["Seed 1, cat", "Seed 2, dog", "Seed 3, cat"]
