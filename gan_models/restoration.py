@@ -81,7 +81,7 @@ class Several(_Many):
     """A restoration of several pictures, one after the other."""
 
     returns: ClassVar = {
-        "images": Output("images", "Results", "A gallery of PNG files; those that can't be read are left out, named"),
+        "images": Output("images", "Results", "A gallery of PNG files; the record names what can't be read"),
         "archive": Output("archive", "All as a ZIP file", "All of them in a ZIP file", ".zip"),
     }
 
@@ -93,7 +93,7 @@ class Several(_Many):
             raise ValueError(f"At most {MOST} pictures at a time, not {len(self.images)}.")
 
     def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
-        """Do what `Task.run` says, leaving out what fails."""
+        """Do what `Task.run` says, leaving out what fails, which message and record name."""
         failed, done, total = [], 0, len(self.images)
         for number, path in enumerate(self.images):
             try:
@@ -115,7 +115,7 @@ class Several(_Many):
         if not done:
             raise ValueError(failed[0])
         message = f"{done} picture{'s' * (done > 1)}" + (f", without {'; '.join(failed)}" if failed else "")
-        yield Step(1, 1, message=message, result={})
+        yield Step(1, 1, message=message, notes={"left_out": failed} if failed else {}, result={})
 
 
 class Filmed(_Many):

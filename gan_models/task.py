@@ -37,6 +37,8 @@ def _decoded(value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray):
         require_picture(value)
         return value
+    if value is not None and not isinstance(value, str | Path | bytes):
+        raise ValueError(f"A picture is an array, a file or a file's content, not {type(value).__name__}.")
     return decode(value)
 
 

@@ -11,7 +11,7 @@ from demos.kit.runs import delivered
 from gan_models.checkpoints import registry
 from gan_models.images import decode, read_provenance
 from gan_models.images.provenance import fingerprint
-from gan_models.images.video import Film, open_video, read_video_provenance
+from gan_models.images.video import Video, open_video, read_video_provenance
 from gan_models.style_transfer import Stylize
 from gan_models.task import restored
 
@@ -158,7 +158,7 @@ def test_several_and_a_film_are_redrawn(client, coffee, tmp_path):
             video.write(np.full((48, 64, 3), grey, np.uint8))
     result, *_ = client.predict(film=handle_file(tmp_path / "a.mp4"), api_name="/fast_stylize_film")
     path = result["video"] if isinstance(result, dict) else result
-    assert [picture.shape for picture in Film(path)] == [(48, 64, 3)] * 2
+    assert [picture.shape for picture in Video(path)] == [(48, 64, 3)] * 2
     assert read_video_provenance(path)["weights"] == STYLES[0]
 
 
