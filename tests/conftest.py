@@ -61,8 +61,9 @@ def served(command: list[str | Path], cwd: Path, folder: Path) -> Iterator[App]:
 
 
 def _wait_for_address(log: Path, process: subprocess.Popen) -> str:
+    """Return the address once Gradio has also tried it, for which it gives a busy server only three seconds."""
     for _ in range(600):
-        found = re.search(r"running on local URL:\s+(http://\S+)", log.read_text(), re.IGNORECASE)
+        found = re.search(r"Running on local URL:\s+(http://\S+)(?s:.*)To create a public link", log.read_text())
         if found:
             return found[1]
         assert process.poll() is None, log.read_text()

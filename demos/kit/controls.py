@@ -159,6 +159,7 @@ def _choice_title(model: registry.Model) -> str:
 def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
     """Fetch the picked model while the page shows how far it is; on trouble go back to the embedded one."""
     if own_models.is_own(name) or hub.ready(registry.get(name)):
+        yield gr.skip(), gr.skip()
         return
     model = registry.get(name)
     progress = [0, int(model.size_mb * 1e6)]
@@ -181,9 +182,9 @@ def _fetch(name: str, default: str) -> Iterator[tuple[Any, Any]]:
             yield gr.skip(), progress_bar(done, total, text)
         yield gr.skip(), note(f"{model.title} is ready.") + _licence(name)
     except ValueError as problem:
-        gr.Warning(html.escape(str(problem), quote=False))
-        text = f"{problem} The compact weights are used instead."
-        yield gr.update(value=default), note(text)
+        text = f"{problem} “{registry.get(default).title}” is used instead."
+        gr.Warning(html.escape(text, quote=False))
+        yield gr.update(value=default), gr.skip()
 
 
 def controls(
@@ -214,7 +215,9 @@ def control(one: Parameter, examples: str) -> gr.components.Component:
             made = picture(one.title, examples)
         case "image" | "mask":
             made = upload(one.title, one.name)
-        case "file" | "files" | "video":
+        case "video":
+            made = film(one.title)
+        case "file" | "files":
             count = "multiple" if one.kind == "files" else "single"
             types = list(one.suffixes) or None
             made = gr.File(

@@ -216,7 +216,7 @@ def _component(output: Output, columns: int, film: int) -> gr.components.Compone
     if output.kind == "number":
         return gr.Number(label=output.title, interactive=False)
     if output.kind == "text":
-        return gr.Textbox(label=output.title, interactive=False, buttons=["copy"])
+        return gr.Textbox(label=output.title, interactive=False, buttons=["copy"], elem_classes="text-result")
     return gr.File(label=output.title, interactive=False, height=90, elem_classes="result-file")
 
 

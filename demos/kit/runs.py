@@ -61,7 +61,8 @@ def run(
         show_progress_on=outputs.status,
     )
     outputs.asked[task] = controls
-    return cancel.click(_cancelled, outputs.status, outputs.status, cancels=[event], queue=False, **PRIVATE)
+    cancelled = cancel.click(None, cancels=[event], queue=False, **PRIVATE)
+    return cancelled.then(_cancelled, outputs.status, outputs.status, queue=False, **PRIVATE)
 
 
 def endpoint(task: type[Task], outputs: Outputs, work: Work) -> Callable[..., Iterator[dict]]:

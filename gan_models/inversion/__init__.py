@@ -101,7 +101,8 @@ class AlignFace(_Framed, _Weights, _Photo):
         """Cut the face out."""
         from gan_models.inversion.align import framed  # brings PyTorch
 
-        yield Step(1, 1, result=framed(self).square, message="A face")
+        face = framed(self).square
+        yield Step(1, 1, result=face, message=f"A face of {face.shape[1]} × {face.shape[0]} pixels")
 
 
 class InvertFace(_Framed, _Search, _Photo):

@@ -42,12 +42,24 @@ def upload(browser, path):
     wait(browser, f".picture-input img[src*='{Path(path).name}']")
 
 
-def drop_face(browser, path):
-    """Open what is advanced, and drop a picture on the place for those made here."""
-    buttons = browser.find_elements(By.CSS_SELECTOR, "button")
-    next(button for button in buttons if button.is_displayed() and button.text.startswith("Advanced")).click()
+def drop_made(browser, path):
+    """Drop a picture or a video on the place for those made here, which is folded away."""
+    if not any(area.is_displayed() for area in browser.find_elements(By.CSS_SELECTOR, ".made-here")):
+        press(browser, "Restore the settings of a result")
     area = wait(browser, ".made-here")
+    for button in area.find_elements(
+        By.CSS_SELECTOR, "button[aria-label='Clear'], button[aria-label='Remove this file']"
+    ):
+        button.click()
     area.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(path))
+
+
+def press(browser, text):
+    """Press the button, or open the panel, whose text begins so."""
+    buttons = browser.find_elements(By.CSS_SELECTOR, "button")
+    button = next(button for button in buttons if button.is_displayed() and button.text.startswith(text))
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
 
 
 def run(browser):

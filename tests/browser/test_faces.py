@@ -6,7 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser.steps import open_tab, run, upload, wait, wait_for_status
+from tests.browser.steps import open_tab, press, run, send_to, upload, wait, wait_for_status
 
 
 @pytest.fixture
@@ -34,25 +34,16 @@ def set_number(browser, label, value):
     fields[0].send_keys(str(value), Keys.TAB)
 
 
-def press(browser, text):
-    buttons = browser.find_elements(By.CSS_SELECTOR, ".send-row button")
-    next(button for button in buttons if button.is_displayed() and button.text == text).click()
-
-
 def test_a_slider_edits_a_face(page):
     open_tab(page, "Edit")
     set_number(page, "Smile", 2)
     run(page)
     assert "Compact faces" in wait_for_status(page, "An edited face in")
     assert wait(page, ".before-after [role=slider], .before-after .inner").is_displayed()
-    panel = next(
-        button
-        for button in page.find_elements(By.CSS_SELECTOR, "button")
-        if button.is_displayed() and "Settings of this result" in button.text
-    )
-    panel.click()
-    WebDriverWait(page, 10).until(lambda _: "smile" in wait(page, ".settings").text)
-    assert "age" not in wait(page, ".settings").text  # which was left where it was
+    wait(page, ".status summary").click()
+    settings = wait(page, ".status pre").text
+    assert "smile" in settings
+    assert "age" not in settings.split("edits")[1].split("}")[0]  # which was left where it was
 
 
 def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
@@ -62,7 +53,7 @@ def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
     assert "Compact faces" in status
     wait(inversion, ".curves img")
     wait(inversion, ".film video")
-    press(inversion, "Edit it in Faces")
+    send_to(inversion, "Edit it in Faces")
     WebDriverWait(inversion, 20).until(lambda _: wait(inversion, ".latents-input").text.find("safetensors") >= 0)
     set_number(inversion, "Age", 2)
     run(inversion)
@@ -71,13 +62,12 @@ def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
 
 def test_a_mask_is_drawn_and_the_face_mended(inversion):
     open_tab(inversion, "Inpaint")
-    buttons = inversion.find_elements(By.CSS_SELECTOR, "button")
-    next(button for button in buttons if button.is_displayed() and "bring a mask" in button.text).click()
     canvas = wait(inversion, ".mask-canvas canvas")
     wait(inversion, ".mask-canvas [aria-label='Brush']", visible=False)
     inversion.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     strokes = ActionChains(inversion).move_to_element_with_offset(canvas, -30, -60).click_and_hold()
     strokes.move_by_offset(60, 0).move_by_offset(0, 20).release().perform()
+    press(inversion, "Or bring a mask")
     WebDriverWait(inversion, 20).until(
         lambda driver: driver.find_elements(By.CSS_SELECTOR, ".mask img[src*='mask']"), "no mask was drawn"
     )
@@ -112,7 +102,7 @@ def test_a_face_is_aligned(inversion):
     open_tab(inversion, "Align")
     run(inversion)
     assert "113 × 113" in wait_for_status(inversion, "pixels in")
-    press(inversion, "Send to Super-resolution")
+    send_to(inversion, "Super-resolution")
     WebDriverWait(inversion, 20).until(lambda _: wait(inversion, ".picture-input img[src*='face-inversion']"))
 
 

@@ -7,7 +7,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gan_models.images.provenance import write_png
 from gan_models.images.video import open_video
-from tests.browser.steps import open_tab, run, upload, wait, wait_for_status
+from tests.browser.steps import open_tab, run, send_to, upload, wait, wait_for_status
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def test_an_example_is_dehazed_compared_and_sent_on(page):
     run(page)
     assert "Compact, CANDY" in wait_for_status(page, "pixels in")
     wait(page, ".before-after [role=slider], .before-after .inner")
-    buttons = page.find_elements(By.CSS_SELECTOR, ".send-row button")
-    next(button for button in buttons if button.is_displayed() and button.text == "Send to Deblurring").click()
+    send_to(page, "Deblurring")
     WebDriverWait(page, 20).until(lambda _: wait(page, "button.run") and wait(page, ".picture-input img"))
     run(page)
     assert "Compact, DeblurGAN" in wait_for_status(page, "pixels in")
@@ -41,8 +40,8 @@ def test_an_example_is_dehazed_compared_and_sent_on(page):
 def test_several_pictures_come_back_as_a_zip(app, page, tmp_path):
     open_tab(page, "Several")
     examples = sorted((app.root / "examples/dehazing").iterdir())[:2]
-    give(page, ".several-input", *examples)
-    wait(page, ".several-input .file-preview, .several-input table")
+    give(page, ".images-input", *examples)
+    wait(page, ".images-input .file-preview, .images-input table")
     run(page)
     wait_for_status(page, "2 pictures in")
     assert len([image for image in page.find_elements(By.CSS_SELECTOR, ".pictures img") if image.is_displayed()]) == 2

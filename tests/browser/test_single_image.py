@@ -8,7 +8,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gan_models.images import decode
 from gan_models.singan.model import load
-from tests.browser.steps import open_tab, run, upload, wait, wait_for_status
+from tests.browser.steps import open_tab, press, run, send_to, upload, wait, wait_for_status
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_samples_are_drawn_and_one_is_sent_to_be_enlarged(page):
     run(page)
     assert "8 pictures of 128 × 85 pixels" in wait_for_status(page, "pictures of")
     wait(page, ".pictures .thumbnail-item")
-    next(button for button in shown(page, ".send-row button") if "Super-resolution" in button.text).click()
-    wait(page, ".picture-input img[src*='single-image-singan-balloons-0']")
+    send_to(page, "Super-resolution")
+    wait(page, ".picture-input img[src*='single-image']")
 
 
 def test_another_model_brings_its_picture_and_scales(page):
@@ -82,10 +82,8 @@ def _saved(picture, folder):
 
 def _wait_for_files(page, count):
     """Wait until the composite and its mask are there, in a panel that is opened for that."""
-    button = next(b for b in shown(page, "button") if b.text.startswith("Advanced"))
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-    button.click()
-    inputs = ".composite img, .mask img"
+    press(page, "Advanced")
+    inputs = ".composite img, .edited img, .mask img"
     WebDriverWait(page, 20).until(lambda _: len(shown(page, inputs)) == count, "no composite and mask")
 
 
@@ -111,9 +109,7 @@ def test_nothing_placed_gets_one_sentence(page):
 def test_strokes_become_a_picture(page):
     open_tab(page, "Paint")
     canvas = wait(page, ".canvas canvas")
-    button = next(b for b in shown(page, "button") if b.text.startswith("Advanced"))
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-    button.click()
+    press(page, "Advanced")
     drag(page, canvas, (0.4, 0.5), (0.6, 0.5))
     wait(page, ".picture-input img", 30)
     run(page)
@@ -142,11 +138,11 @@ def test_a_training_is_watched_cancelled_resumed_and_used(page, tmp_path):
     wait(page, ".pictures .thumbnail-item, .pictures img")
     wait(page, "button.cancel").click()
     wait_for_status(page, "Cancelled", seconds=5)
-    name = wait(page, ".own-name textarea, .own-name input").get_property("value")
+    name = wait(page, ".text-result textarea, .text-result input").get_property("value")
     assert name.startswith("trained-")
     run(page)
     assert "A model of 13 × 12 pixels" in wait_for_status(page, "A model of", seconds=120)
-    assert wait(page, ".own-name textarea, .own-name input").get_property("value") == name
+    assert wait(page, ".text-result textarea, .text-result input").get_property("value") == name
     assert load(download(page, tmp_path, "*.safetensors")).sizes == [(12, 13)]
     WebDriverWait(page, 10).until(
         lambda _: wait(page, "input[aria-label='Weights']").get_property("value") == "Your own model"

@@ -9,7 +9,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gan_models.images import read_provenance
 from gan_models.images.provenance import write_png
-from tests.browser.steps import open_tab, run, send_to, upload, wait, wait_for_status
+from tests.browser.steps import open_tab, press, run, send_to, upload, wait, wait_for_status
 from tests.browser.test_faces import set_number
 
 RESULT = ".result-file a[download]"
@@ -66,8 +66,7 @@ def test_a_cancelled_run_goes_on_from_where_it_was(app, browser):
     wait(browser, ".before-after img")
     wait(browser, "button.cancel").click()
     wait_for_status(browser, "Cancelled.")
-    buttons = browser.find_elements(By.CSS_SELECTOR, ".send-row button")
-    next(button for button in buttons if button.is_displayed() and button.text == "Go on from here").click()
+    press(browser, "Go on from here")
     wait(browser, ".begun img")
     set_number(browser, "Steps", 10)
     run(browser)

@@ -113,7 +113,7 @@ def test_learning_brings_the_pictures_nearer(sprites, tmp_path):
     steps = train.train_on(sprites, "dcgan", tmp_path / "a.pt", **options)
     distances = [step.losses["FID"] for step in steps if "FID" in step.losses]
     assert len(distances) == 8
-    assert distances[-1] < 0.8 * distances[0]
+    assert distances[-1] < 0.9 * distances[0]
 
 
 @pytest.mark.parametrize(
