@@ -3,6 +3,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -16,27 +17,42 @@ from gan_models.device import OutOfMemory, device_lock
 from gan_models.images.thumbnail import THUMBNAIL_SIDE
 from gan_models.images.tiling import smallest_tile
 from gan_models.jobs import finish, responsive
-from gan_models.super_resolution import Upscaler, check_factor, check_size
-from tests.tiny_models import embed
-
-NETWORKS = "gan_models.super_resolution.network"
+from gan_models.super_resolution import Upscale, check_size
+from gan_models.super_resolution.backend import Upscaler
+from gan_models.super_resolution.network import CompactSRResNet, MSRResNet, RRDBNet, SRResNet
 
 
 @pytest.fixture(autouse=True)
-def weights(tmp_path, monkeypatch):
-    """Register small networks in place of the real ones."""
-    embed(tmp_path, "tiny", f"{NETWORKS}:CompactSRResNet", num_feat=4, num_block=1)
-    embed(tmp_path, "tiny-x2", f"{NETWORKS}:CompactSRResNet", num_feat=4, num_block=1, scale=2)
-    embed(tmp_path, "folding-x2", f"{NETWORKS}:RRDBNet", num_feat=4, num_block=1, num_grow_ch=2, scale=2)
-    for kind in ("SRResNet", "MSRResNet", "RRDBNet"):
-        embed(tmp_path, kind, f"{NETWORKS}:{kind}", num_feat=2)
-    monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
+def no_bfloat16(monkeypatch):
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: False)  # random weights draw no small correction
+
+
+def with_network(network, model="sr-psnr-compact", **config):
+    """Return an upscaler with small random weights: a new one of the class `network`, in place of `model`'s."""
+    torch.manual_seed(0)
+    return Upscaler(network(**config).eval(), registry.get(model), "cpu")
+
+
+def tiny():
+    return with_network(CompactSRResNet, num_feat=4, num_block=1)
+
+
+def twofold(network):
+    config = {"num_grow_ch": 2} if network is RRDBNet else {}
+    return with_network(network, "real-esrgan-x2", num_feat=4, num_block=1, scale=2, **config)
 
 
 @pytest.fixture
 def upscaler():
-    return Upscaler("tiny", "cpu")
+    return tiny()
+
+
+def enlarged(upscaler, image, **values):
+    return upscaler(ask_for(upscaler, image, **values))
+
+
+def ask_for(upscaler, image, **values):
+    return Upscale.ask(image=image, model=upscaler.model.name, **values)
 
 
 def picture(height, width, channels=3, seed=0):
@@ -66,57 +82,57 @@ def difference(a, b):
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5), (37, 23), (64, 48), (2, 700), (700, 1)])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_any_size_grows_by_the_factor(upscaler, size, factor, channels):
-    result = upscaler(picture(*size, channels), factor=factor)
+    result = enlarged(upscaler, picture(*size, channels), factor=factor)
     assert result.shape == (size[0] * factor, size[1] * factor, channels)
     assert result.dtype == np.uint8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 4), (31, 33), (99, 201)])
 def test_networks_for_two_times_take_odd_sizes(size):
-    for name in ("tiny-x2", "folding-x2"):
-        result = Upscaler(name, "cpu")(picture(*size), factor=2)
+    for network in (CompactSRResNet, RRDBNet):
+        result = enlarged(twofold(network), picture(*size), factor=2)
         assert result.shape == (size[0] * 2, size[1] * 2, 3)
 
 
 def test_the_result_is_what_the_network_makes(upscaler):
     image = picture(24, 31)
     expected = np.clip(enlarged_by_hand(upscaler, image), 0, 255)
-    assert difference(upscaler(image), expected) <= 0.51
+    assert difference(enlarged(upscaler, image), expected) <= 0.51
 
 
 def test_twice_is_four_times_averaged(upscaler):
     image = picture(24, 31)
     fourfold = enlarged_by_hand(upscaler, image)
     expected = np.clip(fourfold.reshape(48, 2, 62, 2, 3).mean((1, 3)), 0, 255)
-    assert difference(upscaler(image, factor=2), expected) <= 0.51
+    assert difference(enlarged(upscaler, image, factor=2), expected) <= 0.51
 
 
 def test_the_same_picture_gives_the_same_result(upscaler):
     image = picture(40, 30)
-    first = upscaler(image)
-    assert np.array_equal(upscaler(image), first)
-    assert np.array_equal(Upscaler("tiny", "cpu")(image), first)
+    first = enlarged(upscaler, image)
+    assert np.array_equal(enlarged(upscaler, image), first)
+    assert np.array_equal(enlarged(tiny(), image), first)
 
 
 def test_the_picture_is_left_as_it_was(upscaler):
     image = picture(20, 20, 4)
     image.setflags(write=False)
     before = image.copy()
-    upscaler(image)
+    enlarged(upscaler, image)
     assert np.array_equal(image, before)
 
 
 def test_pictures_of_any_memory_layout_are_taken(upscaler):
     image = picture(20, 30)
-    expected = upscaler(np.ascontiguousarray(image[::-1, ::2]))
-    assert np.array_equal(upscaler(image[::-1, ::2]), expected)
+    expected = enlarged(upscaler, np.ascontiguousarray(image[::-1, ::2]))
+    assert np.array_equal(enlarged(upscaler, image[::-1, ::2]), expected)
 
 
 def test_alpha_is_kept_and_leaves_the_colours_alone(upscaler):
     image = picture(20, 30, 4)
     image[..., 3] = np.linspace(40, 220, 30, dtype=np.uint8)
-    result = upscaler(image, factor=2)
-    assert np.array_equal(result[..., :3], upscaler(image[..., :3], factor=2))
+    result = enlarged(upscaler, image, factor=2)
+    assert np.array_equal(result[..., :3], enlarged(upscaler, image[..., :3], factor=2))
     columns = result[..., 3].reshape(20, 2, 30, 2).mean((0, 1, 3))
     assert difference(columns[2:-2], image[0, 2:-2, 3]) <= 1
 
@@ -125,7 +141,7 @@ def test_alpha_is_kept_and_leaves_the_colours_alone(upscaler):
 def test_uniform_alpha_stays_so(upscaler, opacity):
     image = picture(9, 7, 4)
     image[..., 3] = opacity
-    assert (upscaler(image)[..., 3] == opacity).all()
+    assert (enlarged(upscaler, image)[..., 3] == opacity).all()
 
 
 # --- Tiles
@@ -135,33 +151,33 @@ def test_uniform_alpha_stays_so(upscaler, opacity):
 def test_tiles_leave_no_trace(upscaler, factor):
     image = picture(512, 512)
     upscaler.tile = 1024
-    whole = upscaler(image, factor=factor)
+    whole = enlarged(upscaler, image, factor=factor)
     upscaler.tile = 96
-    assert len(list(upscaler.steps(image, factor=factor))) > 20
-    assert difference(upscaler(image, factor=factor), whole) <= 1
+    assert len(list(upscaler.run(ask_for(upscaler, image, factor=factor)))) > 20
+    assert difference(enlarged(upscaler, image, factor=factor), whole) <= 1
 
 
 @pytest.mark.parametrize("size", [(150, 131), (97, 160)])
 def test_tiles_leave_no_trace_on_odd_sizes(upscaler, size):
     image = picture(*size)
     upscaler.tile = 400
-    whole = upscaler(image)
+    whole = enlarged(upscaler, image)
     upscaler.tile = 48
-    assert difference(upscaler(image), whole) <= 1
+    assert difference(enlarged(upscaler, image), whole) <= 1
 
 
 def test_tiles_of_networks_that_fold_pixels_fit_together():
-    folding = Upscaler("folding-x2", "cpu")
+    folding = twofold(RRDBNet)
     image = picture(151, 133)
     folding.tile = 400
-    whole = folding(image, factor=2)
+    whole = enlarged(folding, image, factor=2)
     folding.tile = 96
-    assert difference(folding(image, factor=2), whole) <= 1
+    assert difference(enlarged(folding, image, factor=2), whole) <= 1
 
 
-@pytest.mark.parametrize(("name", "exact"), [("SRResNet", True), ("MSRResNet", True), ("RRDBNet", False)])
-def test_tiles_see_all_that_matters_as_the_docstring_says(name, exact):
-    upscaler = Upscaler(name, "cpu")
+@pytest.mark.parametrize(("network", "exact"), [(SRResNet, True), (MSRResNet, True), (RRDBNet, False)])
+def test_tiles_see_all_that_matters_as_the_docstring_says(network, exact):
+    upscaler = with_network(network, num_feat=2)
     assert (upscaler.overlap == upscaler.network.receptive_radius) == exact
     assert upscaler.tile // 2 >= smallest_tile(upscaler.overlap)  # short memory leaves room for a second attempt
 
@@ -171,7 +187,7 @@ def test_tiles_see_all_that_matters_as_the_docstring_says(name, exact):
 
 def test_steps_show_the_progress_and_end_with_the_result(upscaler):
     upscaler.tile = 48
-    steps = list(upscaler.steps(picture(100, 250, 4), factor=4))
+    steps = list(upscaler.run(ask_for(upscaler, picture(100, 250, 4), factor=4)))
     assert len(steps) > 6
     indices = [step.index for step in steps]
     assert indices == sorted(indices)
@@ -184,7 +200,7 @@ def test_steps_show_the_progress_and_end_with_the_result(upscaler):
 def test_previews_are_small_and_turn_into_the_result(upscaler):
     upscaler.tile = 48
     image = picture(60, 250)
-    *steps, last = upscaler.steps(image, factor=4)
+    *steps, last = upscaler.run(ask_for(upscaler, image, factor=4))
     previews = [step.preview for step in steps]
     for preview in previews:
         assert preview.dtype == np.uint8
@@ -197,7 +213,7 @@ def test_previews_are_small_and_turn_into_the_result(upscaler):
 
 
 def test_a_preview_of_a_small_picture_is_all_of_it(upscaler):
-    *steps, last = upscaler.steps(picture(9, 12, 4), factor=2)
+    *steps, last = upscaler.run(ask_for(upscaler, picture(9, 12, 4), factor=2))
     assert np.array_equal(steps[-1].preview, last.result[..., :3])
 
 
@@ -226,15 +242,15 @@ class Watched:
 def test_closing_ends_the_work_and_frees_the_device(upscaler):
     upscaler.tile = 48
     image = picture(200, 200)
-    expected = upscaler(image)
+    expected = enlarged(upscaler, image)
     watched = Watched(upscaler.network)
-    steps = upscaler.steps(image)
+    steps = upscaler.run(ask_for(upscaler, image))
     next(steps)
     assert not device_lock(upscaler.device).locked()
     steps.close()
     assert watched.calls < 4
     assert not device_lock(upscaler.device).locked()
-    assert np.array_equal(upscaler(image), expected)
+    assert np.array_equal(enlarged(upscaler, image), expected)
 
 
 def test_a_cancelled_run_stops_within_its_tile(upscaler):
@@ -247,7 +263,7 @@ def test_a_cancelled_run_stops_within_its_tile(upscaler):
     handle = upscaler.network.conv_first.register_forward_pre_hook(dawdle)
     after = []
     upscaler.network.conv_last.register_forward_hook(lambda *_: after.append(1))
-    steps = responsive(upscaler.steps(picture(20, 20)), every=0.02)
+    steps = responsive(upscaler.run(ask_for(upscaler, picture(20, 20))), every=0.02)
     next(steps)
     assert reached.wait(5)
     steps.close()
@@ -255,16 +271,16 @@ def test_a_cancelled_run_stops_within_its_tile(upscaler):
     handle.remove()
     with device_lock(upscaler.device):
         assert not after
-    assert upscaler(picture(20, 20)).shape == (80, 80, 3)
+    assert enlarged(upscaler, picture(20, 20)).shape == (80, 80, 3)
 
 
 def test_one_computation_at_a_time_for_all_visitors(upscaler):
     images = [picture(60, 60, seed=seed) for seed in range(4)]
-    expected = [upscaler(image) for image in images]
+    expected = [enlarged(upscaler, image) for image in images]
     upscaler.tile = 32
     watched = Watched(upscaler.network, seconds=0.005)
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(upscaler, images))
+        results = list(pool.map(partial(enlarged, upscaler), images))
     assert watched.calls >= 16
     assert watched.most == 1
     for result, wanted in zip(results, expected, strict=True):
@@ -298,9 +314,9 @@ def limit_memory(upscaler, side, problem):
 def test_smaller_tiles_save_what_memory_is_too_short_for(upscaler, problem):
     image = picture(150, 130)
     upscaler.tile = 128
-    expected = upscaler(image)
+    expected = enlarged(upscaler, image)
     asked = limit_memory(upscaler, 60, problem)
-    steps = list(upscaler.steps(image))
+    steps = list(upscaler.run(ask_for(upscaler, image)))
     assert difference(steps[-1].result, expected) <= 1
     assert np.prod(asked[0]) > 60**2
     assert steps[-1].index == steps[-1].total
@@ -310,8 +326,8 @@ def test_smaller_tiles_save_what_memory_is_too_short_for(upscaler, problem):
 def test_memory_may_run_short_midway(upscaler):
     image = picture(150, 130)
     upscaler.tile = 64
-    expected = upscaler(image)
-    steps = upscaler.steps(image)
+    expected = enlarged(upscaler, image)
+    steps = upscaler.run(ask_for(upscaler, image))
     next(steps)
     limit_memory(upscaler, 50, OUT_OF_MEMORY[0])
     assert difference(finish(steps), expected) <= 1
@@ -321,20 +337,20 @@ def test_memory_may_run_short_midway(upscaler):
 def test_too_little_memory_for_anything_is_said_in_one_sentence(upscaler, problem):
     asked = limit_memory(upscaler, 0, problem)
     with pytest.raises(ValueError, match="memory") as found:
-        upscaler(picture(150, 130))
+        enlarged(upscaler, picture(150, 130))
     assert isinstance(found.value, OutOfMemory)
     assert str(found.value).endswith(".")
     assert not re.search(r"\n|\. ", str(found.value))
     assert len({tuple(size) for size in asked}) > 2
     assert not device_lock(upscaler.device).locked()
     del upscaler.network.forward
-    assert upscaler(picture(10, 10)).shape == (40, 40, 3)
+    assert enlarged(upscaler, picture(10, 10)).shape == (40, 40, 3)
 
 
 def test_other_errors_are_not_taken_for_short_memory(upscaler):
     asked = limit_memory(upscaler, 0, RuntimeError("weights and input differ"))
     with pytest.raises(RuntimeError, match="differ"):
-        upscaler(picture(20, 20))
+        enlarged(upscaler, picture(20, 20))
     assert len(asked) == 1
 
 
@@ -353,61 +369,55 @@ def test_other_errors_are_not_taken_for_short_memory(upscaler):
         (np.zeros((8, 0, 4), np.uint8), "uint8 of shape (8, 0, 4)"),
         (np.zeros((8, 8, 3), np.float32), "float32 of shape (8, 8, 3)"),
         ([[[0, 0, 0]]], "list"),
-        (None, "NoneType"),
+        (7, "int"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_picture_is_refused_before_work_starts(upscaler, image, found):
+def test_what_is_no_picture_is_refused_before_work_starts(image, found):
     sentence = f"A picture is an array, H×W×3 or H×W×4 uint8, with at least one pixel; this is {found}."
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        upscaler.steps(image)
+        Upscale.ask(image=image)
 
 
-def test_all_else_is_refused_before_work_starts_too(upscaler):
-    with pytest.raises(ValueError, match="must be 2 or 4"):
-        upscaler.steps(picture(8, 8), factor=3)
+def test_all_else_is_refused_before_work_starts_too():
+    with pytest.raises(ValueError, match="Choose a picture first"):
+        Upscale.ask(image=None)
     with pytest.raises(ValueError, match="6400 megapixels"):
-        upscaler.steps(np.broadcast_to(np.uint8(7), (20_000, 20_000, 3)))
-    with pytest.raises(ValueError, match="2 times at most"):
-        Upscaler("tiny-x2", "cpu").steps(picture(8, 8), factor=4)
+        Upscale.ask(image=np.broadcast_to(np.uint8(7), (20_000, 20_000, 3)))
 
 
 @pytest.mark.parametrize("factor", [0, 1, 3, 8, -2, None])
-def test_other_factors_are_refused(upscaler, factor):
-    with pytest.raises(ValueError, match=f"must be 2 or 4, not {factor}"):
-        upscaler(picture(8, 8), factor=factor)
+def test_other_factors_are_refused(factor):
+    with pytest.raises(ValueError, match=f"^Factor must be one of 2, 4, not {factor}\\.$"):
+        Upscale.ask(image=picture(8, 8), factor=factor)
 
 
-def test_weights_for_two_times_refuse_four():
-    twofold = Upscaler("tiny-x2", "cpu")
-    assert twofold(picture(8, 8), factor=2).shape == (16, 16, 3)
-    with pytest.raises(ValueError, match="2 times at most"):
-        twofold(picture(8, 8), factor=4)
-
-
-@pytest.mark.parametrize("name", ["tiny-x2", "folding-x2"])
-def test_a_factor_beyond_the_weights_is_refused_without_loading_them(tmp_path, name):
-    (tmp_path / f"{name}.safetensors").unlink()
+def test_weights_for_two_times_refuse_four_without_being_here():
+    assert enlarged(twofold(CompactSRResNet), picture(8, 8), factor=2).shape == (16, 16, 3)
     sentence = r"^These weights enlarge 2 times at most; choose ×2\.$"
     with pytest.raises(ValueError, match=sentence):
-        check_size(8, 8, 4, name)
+        Upscale.ask(image=picture(8, 8), model="real-esrgan-x2", factor=4)
     with pytest.raises(ValueError, match=sentence):
-        check_factor(4, name)
-    check_size(8, 8, 2, name)
+        Upscale.check(model="real-esrgan-x2", factor=4)
+    Upscale.check(model="real-esrgan-x2", factor=2)
 
 
-@pytest.mark.parametrize("name", ["tiny", "SRResNet"])
-def test_weights_that_name_no_scale_enlarge_four_times(name):
-    assert "scale" not in registry.get(name).config
+@pytest.mark.parametrize("name", ["sr-psnr-compact", "srresnet-x4"])
+def test_other_weights_enlarge_four_times_even_where_they_name_no_scale(name):
+    assert registry.get(name).config.get("scale") == {"sr-psnr-compact": 4}.get(name)
     for factor in (2, 4):
-        check_size(8, 8, factor, name)
+        Upscale.check(model=name, factor=factor)
 
 
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match="“nonsense”"):
-        check_size(8, 8, 4, "nonsense")
+        Upscale.ask(image=picture(8, 8), model="nonsense")
     with pytest.raises(ValueError, match="“nonsense”"):
-        Upscaler("nonsense", "cpu")
+        Upscale.check(model="nonsense")
+    with pytest.raises(ValueError, match="“nonsense”"):
+        Upscaler.load("nonsense", "cpu")
+    with pytest.raises(ValueError, match="for dehazing, not for super-resolution"):
+        Upscale.ask(image=picture(8, 8), model="dark-channel")
 
 
 @pytest.mark.parametrize("limit", ["100", "0.5"])
@@ -433,12 +443,12 @@ def test_the_limit_itself_is_allowed(monkeypatch):
         check_size(251, 251, 4)
 
 
-def test_too_large_a_result_is_refused_before_it_takes_memory(upscaler):
+def test_too_large_a_result_is_refused_before_it_takes_memory():
     huge = np.broadcast_to(np.uint8(7), (20_000, 20_000, 4))
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="6400 megapixels; at most 100"):
-            next(upscaler.steps(huge, factor=4))
+            Upscale.ask(image=huge, factor=4)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
