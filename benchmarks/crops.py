@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
+from benchmarks.measuring import restorer
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
-from gan_models.super_resolution import Upscaler
+from gan_models.super_resolution import Upscale
 
 CROPS = {data.astronaut: (0, 150, 160), data.chelsea: (80, 100, 160), data.coffee: (120, 260, 160)}
 MODELS = {"compact, faithful": "sr-psnr-compact", "compact, crisp": "sr-gan-compact"}
@@ -23,7 +24,7 @@ def versions(original: np.ndarray, top: int, left: int, side: int) -> dict[str, 
     original = crop_to_multiple(original, 4)
     small = bicubic_downscale(original, 4)
     pictures = {"bicubic": bicubic_upscale(small, 4)}
-    pictures |= {title: Upscaler.cached(name)(small, factor=4) for title, name in MODELS.items()}
+    pictures |= {title: restorer(Upscale, name)(small) for title, name in MODELS.items()}
     pictures["original"] = original
     return {title: picture[top : top + side, left : left + side] for title, picture in pictures.items()}
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: time and memory of a function in a process of its own, and tables.
+"""What the benchmarks share: a restoration as a function, time and memory in a process of its own, and tables.
 
 Memory is read from `/proc`: Linux only.
 """
@@ -11,6 +11,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+
+from gan_models.restoration import Restoration
 
 COSTS = [
     "Input",
@@ -28,6 +30,22 @@ class Cost(NamedTuple):
 
     seconds: float
     mebibytes: float
+
+
+def restorer(
+    task: type[Restoration], model: str | None = None, device: str | None = "cpu", **values: object
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return `task` as a function of the picture alone, H×W×3 uint8, with its weights loaded.
+
+    Args:
+        task: What is done.
+        model: By which weights; None for the default.
+        device: Where they are; None picks the best there is.
+        values: Of its other parameters.
+    """
+    model = model or task.parameters()["model"].default
+    backend = task.backend_class().load(model, device)
+    return lambda picture: backend(task.ask(image=picture, model=model, **values))
 
 
 def in_own_process(function: Callable, *arguments: object) -> Cost:

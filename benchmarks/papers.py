@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import classic, control, faces, restoration, singan, super_resolution, translation
-from benchmarks.measuring import markdown
-from gan_models.deblurring import Deblurrer
-from gan_models.dehazing import Dehazer
+from benchmarks.measuring import markdown, restorer
+from gan_models.deblurring import Deblur
+from gan_models.dehazing import Dehaze
 from gan_models.images import decode
 from gan_models.images.blur import random_blur
 from gan_models.images.folders import list_pictures
@@ -89,7 +89,7 @@ def deblurring_table(options: argparse.Namespace) -> str:
     """
     pictures = options.data / "real-blur-and-haze"
     pairs = {"GoPro": list(restoration.blurred_pairs(pictures)), "Levin": list(restoration.levin_pairs(pictures))}
-    methods = {name: Deblurrer(name, "cpu") for name in restoration.DEBLURRERS}
+    methods = {name: restorer(Deblur, name) for name in restoration.DEBLURRERS}
     rows = restoration.score_rows(pairs, methods)
     rows.insert(len(methods) + 1, ["GoPro (1111)", "DeblurGAN, paper", "28.70", "0.958", "–"])
     likeness = markdown(["Set", "Method", "PSNR (dB)", "SSIM", "CIEDE2000"], rows)
@@ -114,7 +114,7 @@ def _detection(pairs: list[restoration.Pair], methods: dict[str, Callable]) -> s
 def dehazing_table(options: argparse.Namespace) -> str:
     """All three channels, no border cropped; the papers' sets are others (Engin et al. 2018, table 1)."""
     pairs = {"RESIDE": list(restoration.hazy_pairs(options.data / "real-blur-and-haze"))}
-    rows = restoration.score_rows(pairs, {name: Dehazer(name, "cpu") for name in restoration.DEHAZERS})
+    rows = restoration.score_rows(pairs, {name: restorer(Dehaze, name) for name in restoration.DEHAZERS})
     return markdown(["Set", "Method", "PSNR (dB)", "SSIM", "CIEDE2000"], rows)
 
 

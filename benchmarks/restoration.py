@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown
+from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, restorer
 from gan_models import checkpoints
 from gan_models.checkpoints.loading import load_state_dict_file
-from gan_models.deblurring import Deblurrer
-from gan_models.dehazing import Dehazer
+from gan_models.deblurring import Deblur
+from gan_models.deblurring.backend import Deblurrer
+from gan_models.dehazing import Dehaze
 from gan_models.images import decode
 from gan_models.images.blur import random_blur
 from gan_models.images.folders import list_pictures
@@ -119,7 +120,7 @@ def dehazing(options: argparse.Namespace) -> str:
         "synthetic": list(synthetic_pairs(options.clear, random_haze)),
         "clear": list(synthetic_pairs(options.clear, lambda picture, rng: picture)),  # which should stay so
     }
-    return table(sets, {name: Dehazer(name, "cpu") for name in options.models or DEHAZERS}, options.sheet)
+    return table(sets, {name: restorer(Dehaze, name) for name in options.models or DEHAZERS}, options.sheet)
 
 
 def deblurring(options: argparse.Namespace) -> str:
@@ -129,30 +130,30 @@ def deblurring(options: argparse.Namespace) -> str:
         "Levin": list(levin_pairs(options.pairs)),
         "synthetic": list(synthetic_pairs(options.sharp, random_blur)),
     }
-    methods = {name: Deblurrer(name, "cpu") for name in options.models or DEBLURRERS}
+    methods = {name: restorer(Deblur, name) for name in options.models or DEBLURRERS}
     return table(sets, methods | {folder.name: trained(folder) for folder in options.trained}, options.sheet)
 
 
-def trained(folder: Path) -> Deblurrer:
+def trained(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return the compact deblurrer with the weights that a training left in `folder`."""
-    backend = Deblurrer("deblur-compact", "cpu")
+    backend = Deblurrer.load("deblur-compact", "cpu")
     backend.network.load_state_dict(load_state_dict_file(folder / "deblur-compact.safetensors", "safetensors"))
-    return backend
+    return lambda picture: backend(Deblur.ask(image=picture))
 
 
 def examples(options: argparse.Namespace) -> str:
     """Write a sheet for each task: the examples of its tab, as they are and through each method."""
-    contests = {"dehazing": (Dehazer, DEHAZERS), "deblurring": (Deblurrer, DEBLURRERS)}
-    for task, (backend, names) in contests.items():
+    contests = {"dehazing": (Dehaze, DEHAZERS), "deblurring": (Deblur, DEBLURRERS)}
+    for name, (task, models) in contests.items():
         rows = []
-        for path in sorted(Path("examples", task).iterdir()):
+        for path in sorted(Path("examples", name).iterdir()):
             picture = decode(path)
-            shown = [picture, *(backend(name, "cpu")(picture) for name in names)]
+            shown = [picture, *(restorer(task, model)(picture) for model in models)]
             rows.append(np.concatenate([_thumbnail(each) for each in shown], 1))
-        Image.fromarray(np.concatenate(rows)).save(options.folder / f"{task}.jpg", quality=88)
+        Image.fromarray(np.concatenate(rows)).save(options.folder / f"{name}.jpg", quality=88)
     if options.trained:
         picture = decode("examples/deblurring/astronaut.jpg")
-        shown = [picture, *(trained(folder)(picture) for folder in options.trained), Deblurrer(device="cpu")(picture)]
+        shown = [picture, *(trained(folder)(picture) for folder in options.trained), restorer(Deblur)(picture)]
         crops = [cv2.resize(each[FACE], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for each in shown]
         Image.fromarray(np.concatenate(crops, 1)).save(options.folder / "deblurring-objectives.jpg", quality=90)
     return f"From left to right: as it is, {', '.join(DEHAZERS)}; as it is, {', '.join(DEBLURRERS)}."
@@ -168,17 +169,17 @@ def speed(options: argparse.Namespace) -> str:
     """Measure megapixels a second and memory, of each method in a process of its own, on the CPU."""
     contests = {
         SMALL: {
-            "dehaze-candy-compact": partial(Dehazer, "dehaze-candy-compact", "cpu"),
+            "dehaze-candy-compact": partial(restorer, Dehaze, "dehaze-candy-compact"),
             "the same network, naive": partial(naive, "dehaze-candy-compact"),
-            "dark-channel": partial(Dehazer, "dark-channel", "cpu"),
-            "deblur-compact": partial(Deblurrer, "deblur-compact", "cpu"),
+            "dark-channel": partial(restorer, Dehaze, "dark-channel"),
+            "deblur-compact": partial(restorer, Deblur, "deblur-compact"),
             "the same network, naive ": partial(naive, "deblur-compact"),
-            "wiener": partial(Deblurrer, "wiener", "cpu"),
-            "richardson-lucy": partial(Deblurrer, "richardson-lucy", "cpu"),
+            "wiener": partial(restorer, Deblur, "wiener"),
+            "richardson-lucy": partial(restorer, Deblur, "richardson-lucy"),
         },
         LARGE: {
-            "dehaze-candy-compact": partial(Dehazer, "dehaze-candy-compact", "cpu"),
-            "deblur-compact": partial(Deblurrer, "deblur-compact", "cpu"),
+            "dehaze-candy-compact": partial(restorer, Dehaze, "dehaze-candy-compact"),
+            "deblur-compact": partial(restorer, Deblur, "deblur-compact"),
         },
     }
     rows = []

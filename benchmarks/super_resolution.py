@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown
+from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, restorer
 from gan_models import checkpoints
 from gan_models.images import decode
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
@@ -27,20 +27,16 @@ from gan_models.images.folders import list_pictures
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import luma, luma_psnr, luma_ssim
 from gan_models.nn.losses import PerceptualLoss
-from gan_models.super_resolution import Upscaler
+from gan_models.super_resolution import Upscale
 
 FACTOR = 4
+DEFAULT = Upscale.parameters()["model"].default
 SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}
 FEATURES = {"relu1_2": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_3": 0.25}
 QUALITIES = ["Set", "Method", "PSNR (dB, Y)", "SSIM (Y)", "Sharpness", "Perceptual distance"]
 SMALL = (480, 320)
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
-
-
-def load_tiled(name: str, device: str | None = None) -> Enlarge:
-    """Return an `Upscaler` of these weights as a function of the picture alone."""
-    return partial(Upscaler(weights=name, device=device), factor=FACTOR)
 
 
 # --- Quality
@@ -65,7 +61,7 @@ def quality(data: Path, models: Sequence[str], device: str | None = None, each: 
 
     Args:
         data: Folder of the folders `set5`, `set14` and `bsd100`; what is absent is said and skipped.
-        models: Weights for `Upscaler`.
+        models: Weights for `Upscale`.
         device: Where the models run; None picks the best there is.
         each: Also print a line for each picture.
 
@@ -85,7 +81,7 @@ def quality_rows(
 ) -> list[list[str]]:
     """Return the rows of `quality` for folders of pictures by the names of the sets."""
     enlargers = {"bicubic": partial(bicubic_upscale, factor=FACTOR)}
-    enlargers |= {name: load_tiled(name, device) for name in models}
+    enlargers |= {name: restorer(Upscale, name, device, factor=FACTOR) for name in models}
     perceptual = PerceptualLoss(checkpoints.load("features-compact", "cpu"), FEATURES)
     rows = []
     for title, folder in sets.items():
@@ -136,13 +132,13 @@ def score_cells(scores: Scores) -> list[str]:
 def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
     """Return a markdown table of the speed and peak memory of `model`, of Pillow, and of the naive way.
 
-    Each runs in a process of its own on the CPU, with all its threads. At width×height the tiled `Upscaler` is
+    Each runs in a process of its own on the CPU, with all its threads. At width×height the tiled `Upscale` is
     set against Pillow's bicubic interpolation. The naive way (the same network on the whole picture at once,
-    NCHW, float32, recording gradients) would not fit in memory there, so it is set against the `Upscaler` at
+    NCHW, float32, recording gradients) would not fit in memory there, so it is set against `Upscale` at
     480×320. Memory counts the result, not the input.
 
     Args:
-        model: Weights for `Upscaler`.
+        model: Weights for `Upscale`.
         width: Width of the larger input in pixels.
         height: Its height.
         repeats: Runs, of which the fastest counts.
@@ -152,7 +148,7 @@ def speed(model: str, width: int, height: int, repeats: int = 3) -> str:
     """
     if min(width, height, repeats) < 1:
         raise ValueError("The width, the height and the number of runs must be positive.")
-    ours = {f"{model}, tiled": partial(load_tiled, model, "cpu")}
+    ours = {f"{model}, tiled": partial(restorer, Upscale, model, factor=FACTOR)}
     contests = {
         (width, height): ours | {"Pillow, bicubic": load_pillow},
         SMALL: ours | {f"{model}, naive": partial(load_naive, model)},
@@ -193,13 +189,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = commands.add_parser("quality", help="PSNR, SSIM, sharpness and perceptual distance on test sets")
     command.add_argument("--data", type=Path, required=True, help="folder of set5, set14 and bsd100")
-    command.add_argument("--models", nargs="*", default=[Upscaler.DEFAULT], help="weights to compare")
+    command.add_argument("--models", nargs="*", default=[DEFAULT], help="weights to compare")
     command.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
     command.add_argument("--each", action="store_true", help="also print a line for each picture")
     command.set_defaults(measure=quality)
 
     command = commands.add_parser("speed", help="speed and memory against Pillow and against the naive way")
-    command.add_argument("--model", default=Upscaler.DEFAULT, help="weights to run")
+    command.add_argument("--model", default=DEFAULT, help="weights to run")
     command.add_argument("--width", type=int, default=3000, help="of the larger input, in pixels")
     command.add_argument("--height", type=int, default=2000)
     command.add_argument("--repeats", type=int, default=3, help="runs, of which the fastest counts")

@@ -34,12 +34,10 @@ class Kind:
 
 def _decoded(value: Any) -> np.ndarray:
     """Return a picture, H×W×3 or 4, uint8, from an array, a path or the content of a file."""
-    if isinstance(value, np.ndarray):
-        require_picture(value)
-        return value
-    if value is not None and not isinstance(value, str | Path | bytes):
-        raise ValueError(f"A picture is an array, a file or a file's content, not {type(value).__name__}.")
-    return decode(value)
+    if value is None or isinstance(value, str | Path | bytes):
+        return decode(value)
+    require_picture(value)
+    return value
 
 
 def _marked(value: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What backends ask of what they are given."""
+"""What tasks and metrics ask of what they are given."""
 
 from typing import Any
 
@@ -18,13 +18,3 @@ def require_picture(image: Any) -> None:
     else:
         found = f"{image.dtype} of shape {image.shape}"
     raise ValueError(f"A picture is an array, H×W×3 or H×W×4 uint8, with at least one pixel; this is {found}.")
-
-
-def require_strength(strength: float) -> None:
-    """Do nothing if `strength` is a share, from 0 for a picture as it came to 1 for all that a model makes of it.
-
-    Raises:
-        ValueError: It is not between 0 and 1.
-    """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"The strength must be between 0 and 1, not {strength:g}.")

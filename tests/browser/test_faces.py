@@ -62,12 +62,12 @@ def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
 
 def test_a_mask_is_drawn_and_the_face_mended(inversion):
     open_tab(inversion, "Inpaint")
+    press(inversion, "Or bring a mask")
     canvas = wait(inversion, ".mask-canvas canvas")
     wait(inversion, ".mask-canvas [aria-label='Brush']", visible=False)
     inversion.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     strokes = ActionChains(inversion).move_to_element_with_offset(canvas, -30, -60).click_and_hold()
     strokes.move_by_offset(60, 0).move_by_offset(0, 20).release().perform()
-    press(inversion, "Or bring a mask")
     WebDriverWait(inversion, 20).until(
         lambda driver: driver.find_elements(By.CSS_SELECTOR, ".mask img[src*='mask']"), "no mask was drawn"
     )

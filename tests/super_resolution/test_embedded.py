@@ -16,6 +16,10 @@ def photo():
     return data.chelsea()[:296, :448]
 
 
+def enlarged(name, picture):
+    return Upscaler.load(name, "cpu")(Upscale.ask(image=picture, model=name))
+
+
 def gradient(image):
     luma = image.astype(float).mean(axis=2)
     return np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()
@@ -24,8 +28,8 @@ def gradient(image):
 def test_the_faithful_weights_beat_bicubic_and_the_crisp_ones_are_sharper(photo):
     small = bicubic_downscale(photo, 4)
     bicubic = bicubic_upscale(small, 4)
-    faithful = Upscaler.load("sr-psnr-compact", "cpu")(Upscale.ask(image=small))
-    crisp = Upscaler.load("sr-gan-compact", "cpu")(Upscale.ask(image=small))
+    faithful = enlarged("sr-psnr-compact", small)
+    crisp = enlarged("sr-gan-compact", small)
     assert luma_psnr(faithful, photo) > luma_psnr(bicubic, photo) + 0.7
     assert gradient(bicubic) < gradient(faithful) < gradient(crisp)
 
@@ -36,7 +40,7 @@ def test_bfloat16_changes_a_picture_by_less_than_the_eye_sees(photo, monkeypatch
     pictures = []
     for there in (False, True):
         monkeypatch.setattr(device, "cpu_has_bfloat16", lambda there=there: there)
-        pictures.append(Upscaler.load(name, "cpu")(Upscale.ask(image=small)).astype(int))
+        pictures.append(enlarged(name, small).astype(int))
     difference = np.abs(pictures[0] - pictures[1])
     assert 0 < difference.max() <= 6
     assert difference.mean() < 0.15
