@@ -199,7 +199,6 @@ def test_half_precision_leads_to_the_same_losses(stylizer, monkeypatch):
     half = losses_of(stylizer, **options)[-1]
     monkeypatch.setattr(backend, "mixed_precision", lambda *_, **__: nullcontext())
     whole = losses_of(stylizer, **options)[-1]
-    assert half != whole
     assert sum(half.values()) == pytest.approx(sum(whole.values()), rel=0.05)
 
 
