@@ -249,7 +249,7 @@ def _mistake(problem: ValidationError) -> str:
         case "missing":
             return f"lacks the key {key}{inside}"
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return f"has the unknown key {place}"
+            return f"has the unknown key {key}{inside}"
         case "literal_error":
             known = first["ctx"]["expected"].replace("'", "")
             return f"has the {key} “{first['input']}”{inside}, which is none of {known}"
