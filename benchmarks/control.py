@@ -15,10 +15,9 @@ from PIL import Image
 
 from benchmarks.measuring import markdown
 from gan_models import checkpoints
-from gan_models.gan_control import FaceController
-from gan_models.gan_control.backend import COMPACT
+from gan_models.gan_control import COMPACT, ControlSheet
+from gan_models.gan_control.backend import FaceController
 from gan_models.gan_control.measures import Measures, distances
-from gan_models.jobs import finish
 from gan_models.metrics import fid, kid
 from gan_models.stylegan2.boundaries import fitted
 from gan_models.training.datasets import load_squares
@@ -26,7 +25,7 @@ from gan_models.training.datasets import load_squares
 FITTED = 6000  # faces that directions are fitted on
 ASKED = {"age": (15.0, 65.0)}  # where values are asked for; all others in
 USUAL = (-1.5, 1.5)
-BATCH, ENLARGED, SEEDS = 50, 2, (1, 2)
+BATCH, ENLARGED, SEEDS = 50, 2, "1, 2"
 
 
 @torch.inference_mode()
@@ -64,7 +63,7 @@ def along_direction(ws: torch.Tensor, scores: torch.Tensor, asked: torch.Tensor)
 
 def errors(count: int) -> str:
     """Return a table of how far what is measured is from what was asked, for each control, and what else changes."""
-    faces, plain = FaceController("faces-control-compact", "cpu"), checkpoints.load("faces-compact", "cpu")
+    faces, plain = FaceController.load(device="cpu"), checkpoints.load("faces-compact", "cpu")
     networks, rng = {"control": faces.network, "faces-compact": plain}, torch.Generator().manual_seed(1)
     latents = {name: random_latents(network) for name, network in networks.items()}
     values = {name: seen(faces.measures, network, latents[name]) for name, network in networks.items()}
@@ -75,20 +74,20 @@ def errors(count: int) -> str:
         for method, source in (("control", "control"), ("direction", "control"), ("direction", "faces-compact")):
             before = {attribute: value[:count] for attribute, value in values[source].items()}
             if method == "control":
-                wanted = before[one.control].clone()
+                wanted = before[one.network].clone()
                 wanted[:, one.place] = asked
                 with torch.inference_mode():
-                    changed = faces.network.controlled(latents[source][:count], {one.control: wanted})
+                    changed = faces.network.controlled(latents[source][:count], {one.network: wanted})
             else:
-                changed = along_direction(latents[source], values[source][one.control][:, one.place], asked)
+                changed = along_direction(latents[source], values[source][one.network][:, one.place], asked)
             after = seen(faces.measures, networks[source], changed)
-            got = after[one.control][:, one.place]
+            got = after[one.network][:, one.place]
             apart = {attribute: distance.diagonal() for attribute, distance in distances(before, after).items()}
             others = [
-                value.mean() for attribute, value in apart.items() if attribute not in (one.control, "identity")
+                value.mean() for attribute, value in apart.items() if attribute not in (one.network, "identity")
             ]
             cells = [f"{float((got - asked).abs().mean()) * one.unit:.2f}"]
-            cells += [f"{float((before[one.control][:, one.place] - asked).abs().mean()) * one.unit:.2f}"]
+            cells += [f"{float((before[one.network][:, one.place] - asked).abs().mean()) * one.unit:.2f}"]
             cells += [f"{float(apart['identity'].mean()):.2f}", f"{float(torch.stack(others).mean()):.2f}"]
             rows.append([name, method if source == "control" else f"{method}, {source}", *cells])
     titles = ["Asked for", "By", "Mean error", "Without", "Identity changes", "Other attributes change"]
@@ -115,8 +114,8 @@ def quality(data: Path, count: int) -> None:
 
 def sheet(file: Path) -> None:
     """Draw two faces for each control, from its least value to its most."""
-    faces = FaceController("faces-control-compact", "cpu")
-    sheets = [finish(faces.sheet(SEEDS, name))[0] for name in COMPACT]
+    faces = FaceController.load(device="cpu")
+    sheets = [faces(ControlSheet(seeds=SEEDS, control=name)) for name in COMPACT]
     gap = np.full((6, sheets[0].shape[1], 3), 255, np.uint8)
     whole = Image.fromarray(np.concatenate([part for one in sheets for part in (one, gap)][:-1]))
     whole.resize((ENLARGED * whole.width, ENLARGED * whole.height), Image.Resampling.BICUBIC).save(file, quality=90)

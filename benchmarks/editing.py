@@ -33,7 +33,7 @@ def scores(editor: FaceEditor, latents: np.ndarray) -> np.ndarray:
 
 def main(seeds: int, strength: float, sheet: Path | None) -> None:
     """Print the table, and write a sheet of edits."""
-    editor = FaceEditor("faces-compact", "cpu")
+    editor = FaceEditor.load("faces-compact", "cpu")
     latents = editor.faces.styles(editor.faces.latents(range(1000, 1000 + seeds)), TRUNCATION)
     before = scores(editor, latents)
     unit = before.std(0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from benchmarks.measuring import markdown
 
 if TYPE_CHECKING:
     from gan_models.nn.features.network import VGG
+    from gan_models.stylegan2.backend import FaceGenerator
 
 SHEET_SEEDS = range(64)
 FEATURES = "features-compact"
@@ -51,26 +52,27 @@ def quality_rows(model: str, data: Path, count: int) -> list[list[str]]:
     """Return the rows of `quality`."""
     from gan_models import checkpoints
     from gan_models.metrics import fid, kid
-    from gan_models.stylegan2 import FaceGenerator
+    from gan_models.stylegan2.backend import FaceGenerator
     from gan_models.training.datasets import load_squares
 
-    faces = FaceGenerator(model, "cpu")
+    faces = FaceGenerator.load(model, "cpu")
     network = checkpoints.load(FEATURES, "cpu")
     reals = embed(batches(load_squares(data, faces.network.img_resolution)), network)
     order = np.random.default_rng(0).permutation(len(reals))
     first, second = np.array_split(reals[order], 2)
 
-    def drawn() -> Iterator[np.ndarray]:
-        for start in range(0, count, 250):
-            styles = faces.styles(faces.latents(range(start, min(start + 250, count))), 1)
-            yield np.stack([faces.draw(w).transpose(2, 0, 1) for w in styles])
-
-    fakes, rows = embed(drawn(), network), []
+    parts = (drawn(faces, range(start, min(start + 250, count)), 1) for start in range(0, count, 250))
+    fakes, rows = embed((np.stack(part).transpose(0, 3, 1, 2) for part in parts), network), []
     for name, a, b in ((model, fakes, reals), ("two halves of the real set", first, second)):
         size = min(5000, len(a), len(b))  # the kernel matrix has size² entries
         pick = [x[np.random.default_rng(1).permutation(len(x))[:size]] for x in (a, b)]
         rows.append([name, f"{len(a)} against {len(b)}", f"{fid(a, b):.3f}", f"{1000 * kid(*pick):.3f}"])
     return rows
+
+
+def drawn(faces: FaceGenerator, seeds: Sequence[int], truncation: float = 0.7) -> list[np.ndarray]:
+    """Return the face of each seed, H×H×3 uint8."""
+    return [faces.draw(w) for w in faces.styles(faces.latents(seeds), truncation)]
 
 
 def grid(rows: list[list[np.ndarray]], path: Path) -> None:
@@ -80,43 +82,43 @@ def grid(rows: list[list[np.ndarray]], path: Path) -> None:
 
 def sheet(options: argparse.Namespace) -> None:
     """Draw 8×8 faces."""
-    from gan_models.stylegan2 import FaceGenerator
+    from gan_models.stylegan2.backend import FaceGenerator
 
-    pictures = FaceGenerator(options.model)(seeds=SHEET_SEEDS, truncation=options.truncation)
+    pictures = drawn(FaceGenerator.load(options.model), SHEET_SEEDS, options.truncation)
     grid([pictures[row : row + 8] for row in range(0, 64, 8)], options.output)
 
 
 def truncation(options: argparse.Namespace) -> None:
     """Draw six faces at six truncations."""
-    from gan_models.stylegan2 import FaceGenerator
+    from gan_models.stylegan2.backend import FaceGenerator
 
-    faces = FaceGenerator(options.model)
-    grid([faces(seeds=range(6), truncation=psi) for psi in (0, 0.2, 0.4, 0.6, 0.8, 1)], options.output)
+    faces = FaceGenerator.load(options.model)
+    grid([drawn(faces, range(6), psi) for psi in (0, 0.2, 0.4, 0.6, 0.8, 1)], options.output)
 
 
 def mixing(options: argparse.Namespace) -> None:
     """Draw the shapes of five faces with the colours of five others; the faces themselves at the border."""
-    from gan_models.stylegan2 import FaceGenerator
+    from gan_models.stylegan2.backend import FaceGenerator
 
-    faces = FaceGenerator(options.model)
+    faces = FaceGenerator.load(options.model)
     shapes, colours = range(10, 15), range(20, 25)
-    blank = np.full_like(faces(seeds=[0])[0], 255)
-    rows = [[blank, *faces(seeds=colours)]]
+    tops = drawn(faces, colours)
+    rows = [[np.full_like(tops[0], 255), *tops]]
     for shape in shapes:
-        mixtures = [faces.mixed(shape, colour, first=4)[2] for colour in colours]
-        rows.append([*faces(seeds=[shape]), *faces(styles=np.stack(mixtures))])
+        mixtures = [faces.draw(faces.mixed(shape, colour, first=4)[2]) for colour in colours]
+        rows.append([*drawn(faces, [shape]), *mixtures])
     grid(rows, options.output)
 
 
 def start(options: argparse.Namespace) -> None:
     """Print how long the first picture takes, importing PyTorch and loading included, and how long 16 after it."""
     began = time.perf_counter()
-    from gan_models.stylegan2 import FaceGenerator
+    from gan_models.stylegan2.backend import FaceGenerator
 
-    faces = FaceGenerator(options.model)
-    faces(seeds=[0])
+    faces = FaceGenerator.load(options.model)
+    drawn(faces, [0])
     first = time.perf_counter()
-    faces(seeds=range(16))
+    drawn(faces, range(16))
     print(f"first picture {first - began:.2f} s, 16 more {time.perf_counter() - first:.2f} s")
 
 

@@ -25,11 +25,14 @@ from skimage import data
 from gan_models.images import decode
 from gan_models.images.faces import CROPS, cut, find_faces
 from gan_models.images.tensors import to_tensor
-from gan_models.inversion import FaceInverter
-from gan_models.inversion.backend import PIXEL_WEIGHT, Search, everything, noise_names, ramp, seen
+from gan_models.inversion import ColorizeFace, InpaintFace, InvertFace, MeasureFace
+from gan_models.inversion.backend import PIXEL_WEIGHT, FaceInverter, Inversion, Search, ramp, seen
+from gan_models.inversion.measurements import everything
+from gan_models.jobs import finish
 from gan_models.metrics import psnr
-from gan_models.stylegan2 import FaceGenerator
+from gan_models.stylegan2.backend import FaceGenerator
 from gan_models.stylegan2.edit import FaceEditor
+from gan_models.stylegan2.latents import noise_names
 from gan_models.stylegan2.network import Generator
 
 FACES = (
@@ -37,7 +40,7 @@ FACES = (
     *(("285036", 0), ("302022", 0), ("368037", 0), ("368037", 2), ("376001", 1)),
 )
 SIDE = 128  # of the squares that are cut out of the photos
-STEPS = 300
+STEPS = InvertFace.parameters()["steps"].default
 
 
 class Plain:
@@ -84,13 +87,18 @@ class Plain:
 
 def backend_of(side: int) -> FaceInverter:
     """Return an inverter: the embedded one at 64 pixels, else of a generator of FFHQ's shapes with random weights."""
-    backend = FaceInverter("faces-compact", "cpu")
+    backend = FaceInverter.load("faces-compact", "cpu")
     backend.network = copy.deepcopy(backend.network)  # as the plain loop writes into its buffers
     if side != backend.side:
         torch.manual_seed(0)
         network = Generator(512, 0, 512, side, 3).eval().requires_grad_(False)
         backend.network, backend.encoder = network.to(memory_format=torch.channels_last), None
     return backend
+
+
+def found(backend: FaceInverter, ask: InvertFace | ColorizeFace | InpaintFace | MeasureFace) -> Inversion:
+    """Return what comes of the picture asked about, as it is, in the default number of steps."""
+    return finish(backend.search(ask, ask.image, getattr(ask, "mask", None)))
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -165,22 +173,22 @@ def photos(folder: Path) -> list[np.ndarray]:
 
 def quality(options: argparse.Namespace) -> None:
     """Print how well drawn faces come back, and what becomes of ten photos."""
-    backend, faces = FaceInverter("faces-compact", "cpu"), FaceGenerator("faces-compact", "cpu")
+    backend, faces = FaceInverter.load("faces-compact", "cpu"), FaceGenerator.load("faces-compact", "cpu")
     values = []
     for w in faces.styles(faces.latents(range(100, 110)), 0.7):
         picture = faces.draw(w)
-        values.append(psnr(picture, backend(picture, steps=STEPS, start="average").drawn))
+        values.append(psnr(picture, found(backend, InvertFace(image=picture, start="average")).drawn))
     print(f"Ten drawn faces, {STEPS} steps from the average: PSNR median {np.median(values):.1f} dB, "
           f"{min(values):.1f} to {max(values):.1f}.\n")  # fmt: skip
     squares = photos(options.data)
     rows = {"Photos": squares}
     hole = np.zeros((SIDE, SIDE), bool)
     hole[SIDE // 4 : 3 * SIDE // 4, SIDE // 4 : 3 * SIDE // 4] = True  # a quarter of the square
-    inverted = [backend(face, steps=STEPS) for face in squares]
-    average = [backend(face, steps=STEPS, start="average") for face in squares]
+    inverted = [found(backend, InvertFace(image=face)) for face in squares]
+    average = [found(backend, InvertFace(image=face, start="average")) for face in squares]
     grey = [np.repeat(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2) for face in squares]
-    coloured = [backend(face, task="colorize", steps=STEPS) for face in grey]
-    mended = [backend(face, task="inpaint", mask=hole, steps=STEPS) for face in squares]
+    coloured = [found(backend, ColorizeFace(image=face)) for face in grey]
+    mended = [found(backend, InpaintFace(image=face, mask=hole)) for face in squares]
     telea = [cv2.inpaint(face, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA) for face in squares]
     print("| | Before | After |\n| --- | --- | --- |")
     for name, results in (("from the encoder", inverted), ("from the average", average)):
@@ -211,19 +219,19 @@ def _mean(error: Callable, squares: list[np.ndarray], others: list[np.ndarray]) 
 
 def example(options: argparse.Namespace) -> None:
     """Write a sheet of what becomes of the astronaut: inverted, edited; coloured; mended."""
-    backend, editor = FaceInverter("faces-compact", "cpu"), FaceEditor("faces-compact", "cpu")
+    backend, editor = FaceInverter.load("faces-compact", "cpu"), FaceEditor.load("faces-compact", "cpu")
     picture = data.astronaut()
     face = cut(picture, find_faces(picture)[0], CROPS["utkface"], SIDE)
-    found = backend(face, steps=STEPS)
+    inverted = found(backend, InvertFace(image=face))
     edits = ({}, {"age": 2.5}, {"smile": -2.5}, {"long_hair": 2}, {"dark_hair": 2.5})
-    latents = [editor.edited(found.latents.w, edit) for edit in edits]
-    drawn = [editor.faces.draw(w, noises=found.latents.noises) for w in latents]
+    latents = [editor.edited(inverted.latents.w, edit) for edit in edits]
+    drawn = [editor.faces.draw(w, noises=inverted.latents.noises) for w in latents]
     grey = np.repeat(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2)
     hole = np.zeros((SIDE, SIDE), bool)
     hole[SIDE // 4 : 3 * SIDE // 4, SIDE // 4 : 3 * SIDE // 4] = True
-    mended = backend(face, task="inpaint", mask=hole, steps=STEPS).picture
-    few = backend(face, task="measure", share=0.1, steps=STEPS)
-    second = [grey, backend(grey, task="colorize", steps=STEPS).picture]
+    mended = found(backend, InpaintFace(image=face, mask=hole)).picture
+    few = found(backend, MeasureFace(image=face, share=0.1))
+    second = [grey, found(backend, ColorizeFace(image=grey)).picture]
     second += [np.where(hole[:, :, None], 128, face).astype(np.uint8), mended, few.shown, few.picture]
     rows = [[face, *drawn], second]
     tiles = [[cv2.resize(tile, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for tile in row] for row in rows]

@@ -27,7 +27,7 @@ from gan_models.jobs import Step
 from gan_models.metrics import detection_score
 from gan_models.metrics.detection import face_detector, find_face_boxes
 from gan_models.metrics.sifid import sifid_features
-from gan_models.singan import SingleImage
+from gan_models.singan.backend import SingleImage
 from gan_models.translation import trainer
 
 PORTRAITS, PORTRAIT_SIDE = 200, 64  # that are blurred, and in which faces are looked for
@@ -160,7 +160,7 @@ def singan_table(options: argparse.Namespace) -> str:
     """SIFID of ten samples to their picture (Rott Shaham et al. 2019, table 2)."""
     rows = []
     for name in singan.models():
-        network = SingleImage(name, "cpu").network
+        network = SingleImage.load(name, "cpu").network
         first, second, diversity = singan.figures(network)
         rows.append([name, f"{first:.3f}", f"{second:.3f}", f"{diversity:.2f}"])
     rows.append(["mean", *(f"{np.mean([float(row[at]) for row in rows]):.3f}" for at in (1, 2, 3))])

@@ -73,7 +73,7 @@ def _build_face(model: gr.Dropdown) -> Outputs:
 
 def _controls_of(model: str) -> dict[str, Control]:
     """Return what the weights can be asked for; loads nothing."""
-    return COMPACT if registry.get(model, task=ControlFace.name).embedded else PUBLISHED
+    return registry.get(model, task=ControlFace.name).asked
 
 
 def _examples(seed: gr.Textbox, chosen: gr.CheckboxGroup, sliders: dict[str, gr.Slider], asked: gr.JSON) -> None:

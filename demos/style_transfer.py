@@ -10,6 +10,7 @@ from demos.kit.gpu import SEARCH
 from demos.kit.masks import mask_canvas
 from demos.kit.outputs import Ports, Tab, outputs, two_columns
 from demos.kit.runs import run
+from gan_models.checkpoints import registry
 from gan_models.style_transfer import FastStylize, Stylize
 
 VGG = "gan_models.nn.features.network:VGG"
@@ -47,7 +48,9 @@ def _build_any() -> Ports:
             settings = controls(Stylize, [name for name in parameters if name not in made])
             with gr.Accordion("Only a part of the picture", open=False):
                 region = mask_canvas(content, parameters["region"].title)
-            model = weights_picker("features", parameters["model"].default, VGG)
+            one = parameters["model"]
+            readers = [entry.name for entry in registry.models(one.weights) if entry.network == VGG]
+            model = weights_picker(one.weights, one.default, readers)
             settings |= controls(Stylize, (), content=content, style=style, model=model, region=region, begun=begun)
     with start:
         run(Stylize, settings, result, lane=SEARCH)

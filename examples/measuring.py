@@ -19,7 +19,8 @@ from gan_models.images import decode
 from gan_models.images.degradations import jpeg
 from gan_models.images.provenance import write_png
 from gan_models.metrics import mse
-from gan_models.singan import SingleImage
+from gan_models.singan import SinganSample
+from gan_models.singan.backend import SingleImage
 
 FOLDER = Path(__file__).parent
 ERROR = 150.0  # squared levels: 26.4 dB
@@ -81,8 +82,8 @@ def main() -> None:
 
     for name in ("balloons", "mountains", "sea"):
         model = f"singan-{name}"
-        sample = SingleImage(model)
-        (picture,) = [step.preview for step in sample.samples(count=1, seed=1) if step.result is None]
+        steps = SingleImage.load(model).run(SinganSample(model=model, count=1, seed=1))
+        (picture,) = [step.drawn.image for step in steps if step.drawn]
         write_png(folders["sifid"] / f"{name}.png", picture, task="single-image", model=model, seed=1, generated=True)
         trained_on = decode(FOLDER / "single-image" / f"{name}.png")
         reduced = cv2.resize(trained_on, picture.shape[1::-1], interpolation=cv2.INTER_AREA)

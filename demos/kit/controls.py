@@ -104,18 +104,12 @@ def picture(
     return source
 
 
-def weights_picker(
-    task: str, default: str, network: str | None = None, names: Sequence[str] | None = None
-) -> gr.Dropdown:
+def weights_picker(task: str, default: str, names: Sequence[str] | None = None) -> gr.Dropdown:
     """Add a choice among the models of `task`. One that is only on the Hub is fetched when it is picked.
 
-    With `network`, only models of that network are offered; with `names`, only these.
+    With `names`, only these are offered.
     """
-    models = [
-        model
-        for model in registry.models(task)
-        if network in (None, model.network) and (names is None or model.name in names)
-    ]
+    models = [model for model in registry.models(task) if names is None or model.name in names]
     names = [model.name for model in models]
     if default not in names:
         default = registry.default(task, names).name

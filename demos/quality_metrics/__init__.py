@@ -11,9 +11,9 @@ from demos.kit.outputs import Outputs, Ports, Tab, outputs, table, two_columns
 from demos.kit.runs import Work, delivered, delivered_on_gpu, run
 from demos.quality_metrics.opinion import build_opinion
 from gan_models.metrics.sets import ENOUGH
+from gan_models.metrics.sifid import COMPACT, PUBLISHED
 from gan_models.metrics.tasks import Measure, MeasureSets, Sifid
 
-FEATURES = ("features-compact", "inception-fid")
 HEADERS, WIDTHS = ["Measure", "Value", "What it means"], ["33%", "24%", "43%"]
 PAIR = {  # title, how a value is written, and what it means
     "psnr": ("PSNR", "{:.2f} dB", "higher is nearer; ∞ for equal pictures"),
@@ -98,7 +98,7 @@ def _build_sifid() -> tuple[gr.Dropdown, Outputs]:
 
 def _features(task: type[MeasureSets | Sifid]) -> gr.Dropdown:
     model = task.parameters()["model"]
-    return weights_picker(model.weights, model.default, names=FEATURES)
+    return weights_picker(model.weights, model.default, (COMPACT, PUBLISHED))
 
 
 def _pair(

@@ -115,7 +115,7 @@ def _build(
 def _start_scale(task: type[Task], model: gr.Dropdown, scales: dict[type[Task], gr.Slider]) -> gr.Slider:
     """Add the slider of a task's start scale, and what stays of the picture with it."""
     one = task.parameters()["start_scale"]
-    scales_of_default = len(registry.get(DEFAULT).config["sizes"])
+    scales_of_default = registry.get(DEFAULT).scales
     begin = default_start_scale(task.action, scales_of_default)
     slider = gr.Slider(
         one.ge, scales_of_default - 1, begin, step=1, precision=0, label=one.title, info=one.description

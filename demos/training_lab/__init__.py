@@ -26,7 +26,6 @@ from gan_models.classic import (
     TwoLines,
 )
 
-AUTOENCODER = "gan_models.classic.network:Autoencoder"
 POINTS_SECONDS = 0.2  # from one figure of points to the next, at least
 
 
@@ -148,7 +147,8 @@ def _build_drawing(learned: Outputs, brought: gr.Textbox) -> tuple[gr.Dropdown, 
                     drawn.append(outputs(ReconstructPicture, compared="Before and after"))
                 with inputs:
                     one = ReconstructPicture.parameters()["model"]
-                    encoder = weights_picker(one.weights, one.default, AUTOENCODER)
+                    encoders = [entry.name for entry in registry.models(one.weights) if entry.encodes]
+                    encoder = weights_picker(one.weights, one.default, encoders)
                     asked = controls(ReconstructPicture, model=encoder)
                     image = asked["image"]
                     run(ReconstructPicture, asked, drawn[-1])

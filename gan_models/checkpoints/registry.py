@@ -1,4 +1,4 @@
-"""The models that the app knows, read from `weights/registry.toml`.
+"""The models that the app knows, read from `weights/registry.toml`: one typed record each.
 
 Each table of the file is a model, under the name by which everything else calls it:
 
@@ -16,41 +16,65 @@ and exactly one source, unless the format is "formula", a classical method that 
 
     file = "compact.safetensors"        # embedded: a file beside the registry; needs sha256
     hub = { repo = "owner/name", file = "x.pth", revision = "main", repo_type = "space" }  # repo_type: or "model"
+    package = { name = "lpips", file = "lpips/weights/v0.1/vgg.pth" }  # of an installed package; needs sha256
 
 Optional:
 
     sha256 = "…"                        # of the file, 64 hexadecimal digits
+    trainer = "sr-psnr"                 # by which `python -m gan_models train` made it; "singan": `singan train` did
     card = "compact.md"                 # model card, beside the registry
     unwrap = ["params_ema", "params"]   # keys under which the state dict may lie; the first that is there counts;
                                         # for nvidia-pickle by default "G_ema"
     convert = "gan_models.x:convert"    # function from the file's state dict to the network's; for nvidia-pickle
                                         # from the `safe_pickle.Record` to the network's arguments and state dict
     note = "Faces only."                # what a visitor should know
-    of = "faces-compact"                # the model whose latents these weights find or move
-    crop = "utkface"                    # of the task "faces": a name in `gan_models.images.faces.CROPS`; else "ffhq"
-    takes = "edges"                     # of the task "translation": "labels", "edges", "drawing" (with shading),
-                                        # "grey" or "masked"; else any
-    side = 128                          # pixels of the shorter side of the pictures that it was trained on
-    kinds = ["cat", "dog"]              # of the task "pictures": the kinds that can be asked for
+
+What the models of one task alone have to say, its family adds and checks: by a subclass of `Model` in its
+`__init__.py`, whose `task` is a `Literal`. A family is a folder of gan_models with a backend.
 """
 
 import re
 import tomllib
 from collections.abc import Collection
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StrictFloat,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from gan_models import settings
 
 REGISTRY = settings.folder("weights") / "registry.toml"
-KINDS = {  # of the keys' values; all others are str
-    **{"config": dict, "hub": dict, "unwrap": list, "kinds": list, "size_mb": (int, float), "side": int}
-}
 NETWORK_FORMATS = ("safetensors", "state-dict", "archive", "nvidia-pickle")
 FORMULA = "formula"
-FORMATS = (*NETWORK_FORMATS, "onnx", "npy", FORMULA)
+
+
+def _beside(file: str) -> str:
+    if Path(file).name != file:
+        raise ValueError(f"must name a file beside the registry, not {file}")
+    return file
+
+
+def _digest(digits: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise ValueError("has a sha256 that is not 64 lower-case hexadecimal digits")
+    return digits
+
+
+def _reference(path: str, info: ValidationInfo) -> str:
+    if not re.fullmatch(r"[\w.]+:\w+", path):
+        raise ValueError(f"must give {info.field_name} as module:name, not {path}")
+    return path
 
 
 @dataclass(frozen=True)
@@ -64,46 +88,69 @@ class HubFile:
         repo_type: "model" or "space".
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     repo: str
     file: str
     revision: str
-    repo_type: str = "model"
+    repo_type: Literal["model", "space"] = "model"
 
 
 @dataclass(frozen=True)
-class Model:
+class PackageFile:
+    """A file that an installed Python package brings.
+
+    Attributes:
+        name: What the package index calls the package.
+        file: Path from where packages are installed, such as "lpips/weights/v0.1/vgg.pth".
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    name: str
+    file: str
+
+
+class Model(BaseModel):
     """One model of the registry; the module's docstring describes the attributes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     title: str
     task: str
-    format: str
+    format: Literal["safetensors", "state-dict", "archive", "nvidia-pickle", "onnx", "npy", "formula"]
     licence: str
-    size_mb: float
-    network: str | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-    file: str | None = None
+    size_mb: StrictFloat
+    network: Annotated[str, AfterValidator(_reference)] | None = None
+    config: dict[str, Any] = {}
+    file: Annotated[str, AfterValidator(_beside)] | None = None
     hub: HubFile | None = None
-    sha256: str | None = None
-    card: str | None = None
+    package: PackageFile | None = None
+    sha256: Annotated[str, AfterValidator(_digest)] | None = None
+    trainer: str | None = None
+    card: Annotated[str, AfterValidator(_beside)] | None = None
     unwrap: tuple[str, ...] = ()
-    convert: str | None = None
+    convert: Annotated[str, AfterValidator(_reference)] | None = None
     note: str | None = None
-    of: str | None = None
-    crop: str | None = None
-    takes: str | None = None
-    side: int | None = None
-    kinds: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        sources = [source for source in (self.file, self.hub, self.package) if source is not None]
+        if self.formula and sources:
+            raise ValueError("is a formula and can't have a file, a hub entry or a package")
+        if not self.formula and len(sources) != 1:
+            raise ValueError("must have either a file or a hub entry or a package, and not both")
+        if (self.file or self.package) and not self.sha256:
+            raise ValueError("needs the sha256 of its file")
+        if (self.network is not None) != (self.format in NETWORK_FORMATS):
+            raise ValueError(f"must name a network exactly if its format is one of {', '.join(NETWORK_FORMATS)}")
+        return self
 
     @property
     def embedded(self) -> bool:
         """Whether the weights come with the app."""
         return self.file is not None
-
-    @property
-    def from_drawing(self) -> bool:
-        """Whether it starts from what is drawn by hand, so that all of its pictures is the network's work."""
-        return self.takes in ("labels", "edges", "drawing")
 
     @property
     def formula(self) -> bool:
@@ -112,17 +159,19 @@ class Model:
 
     @property
     def source(self) -> str:
-        """Where the weights come from: "embedded" or "hub: repo/file"; or "formula", as there are none."""
-        if self.formula:
-            return FORMULA
-        return f"hub: {self.hub.repo}/{self.hub.file}" if self.hub else "embedded"
+        """Where the weights come from: "embedded", "hub: repo/file", "package: name"; or "formula", for none."""
+        if self.hub:
+            return f"hub: {self.hub.repo}/{self.hub.file}"
+        if self.package:
+            return f"package: {self.package.name}"
+        return FORMULA if self.formula else "embedded"
 
 
 def models(task: str | None = None) -> list[Model]:
     """Return the models of `task`, or all of them, in the order of the file.
 
     Raises:
-        ValueError: The registry is not as the module's docstring says.
+        ValueError: The registry is not as the module's docstring says; one sentence names the model and the key.
     """
     known = _read(REGISTRY, REGISTRY.stat().st_mtime_ns)
     return [model for model in known if task in (None, model.task)]
@@ -156,58 +205,53 @@ def default(task: str, among: Collection[str] | None = None) -> Model:
     return min(candidates, key=lambda model: (not model.embedded, not model.formula))
 
 
+def mistaken(name: str, mistake: str) -> ValueError:
+    """Return what to raise where the registry's entry `name` is wrong; `mistake` follows the name."""
+    return ValueError(f"In {REGISTRY.name}, [{name}] {mistake}.")
+
+
 @lru_cache(maxsize=1)
 def _read(path: Path, _modified: int) -> tuple[Model, ...]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as problem:
         raise ValueError(f"{path.name} is not valid TOML: {problem}.") from None
-    return tuple(_model(name, table) for name, table in tables.items())
+    records = _records()
+    return tuple(_model(records, name, table) for name, table in tables.items())
 
 
-def _model(name: str, table: dict[str, Any]) -> Model:
+def _records() -> dict[str, type[Model]]:
+    """Return the class of the models of each task of which a family has its own."""
+    for backend in Path(settings.__file__).parent.glob("*/backend.py"):
+        import_module(f"gan_models.{backend.parent.name}")
+    return {get_args(record.model_fields["task"].annotation)[0]: record for record in Model.__subclasses__()}
+
+
+def _model(records: dict[str, type[Model]], name: str, table: Any) -> Model:
+    if not isinstance(table, dict):
+        raise mistaken(name, "is no table")
+    if "name" in table:
+        raise mistaken(name, "has the unknown key name")
     try:
-        _check_keys(Model, table)
-        if "hub" in table:
-            _check_keys(HubFile, table["hub"])
-            table = table | {"hub": HubFile(**table["hub"])}
-        lists = {key: tuple(table.get(key, ())) for key in ("unwrap", "kinds")}
-        model = Model(name=name, **table | lists)
-        _check(model)
-    except ValueError as problem:
-        raise ValueError(f"In {REGISTRY.name}, [{name}] {problem}.") from None
-    return model
+        return records.get(str(table.get("task")), Model)(name=name, **table)
+    except ValidationError as problem:
+        raise mistaken(name, _mistake(problem)) from None
 
 
-def _check_keys(kind: type, table: dict[str, Any]) -> None:
-    known = [entry for entry in fields(kind) if entry.name != "name"]  # a model's name is its table's
-    required = [entry.name for entry in known if entry.default is MISSING and entry.default_factory is MISSING]
-    if unknown := sorted(table.keys() - {entry.name for entry in known}):
-        raise ValueError(f"has the unknown key {unknown[0]}")
-    if missing := [key for key in required if key not in table]:
-        raise ValueError(f"lacks the key {missing[0]}")
-    if wrong := [key for key, value in table.items() if not isinstance(value, KINDS.get(key, str))]:
-        raise ValueError(f"has a value of the wrong kind for the key {wrong[0]}")
-
-
-def _check(model: Model) -> None:
-    if model.format not in FORMATS:
-        raise ValueError(f"has the format “{model.format}”, which is none of {', '.join(FORMATS)}")
-    if model.formula and (model.file or model.hub):
-        raise ValueError("is a formula and can't have a file or a hub entry")
-    if not model.formula and (model.file is None) == (model.hub is None):
-        raise ValueError("must have either a file or a hub entry, and not both")
-    if model.hub and model.hub.repo_type not in ("model", "space"):
-        raise ValueError(f"has the repo_type “{model.hub.repo_type}”, which is neither model nor space")
-    if model.file and Path(model.file).name != model.file:
-        raise ValueError(f"must name a file beside the registry, not {model.file}")
-    if model.file and not model.sha256:
-        raise ValueError("is embedded and so needs the sha256 of its file")
-    if model.sha256 and not re.fullmatch("[0-9a-f]{64}", model.sha256):
-        raise ValueError("has a sha256 that is not 64 lower-case hexadecimal digits")
-    if (model.network is not None) != (model.format in NETWORK_FORMATS):
-        raise ValueError(f"must name a network exactly if its format is one of {', '.join(NETWORK_FORMATS)}")
-    for key in ("network", "convert"):
-        path = getattr(model, key)
-        if path and not re.fullmatch(r"[\w.]+:\w+", path):
-            raise ValueError(f"must give {key} as module:name, not {path}")
+def _mistake(problem: ValidationError) -> str:
+    """Return what the first mistake is, to follow the name of the model."""
+    first = problem.errors()[0]
+    *outer, key = map(str, first["loc"] or [""])
+    inside = f" of {'.'.join(outer)}" if outer else ""
+    match first["type"]:
+        case "value_error":
+            return str(first["ctx"]["error"])
+        case "missing":
+            return f"lacks the key {key}{inside}"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return f"has the unknown key {key}{inside}"
+        case "literal_error":
+            known = first["ctx"]["expected"].replace("'", "")
+            return f"has the {key} “{first['input']}”{inside}, which is none of {known}"
+        case _:
+            return f"has a value of the wrong kind for the key {key}{inside}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+from gan_models.checkpoints import registry
 from gan_models.jobs import Step
 from gan_models.task import Field, Files, Image, Model, Output, Seed, Seeds, Task
 
@@ -24,6 +25,22 @@ WEIGHTS = "A name that /models lists for the task “pictures”, or one that /t
 
 def _rate(title: str, text: str) -> Any:
     return Field(0, ge=0, le=0.1, title=title, description=text, advanced=True)
+
+
+class PictureModel(registry.Model):
+    """A generator of small pictures in the registry.
+
+    Attributes:
+        kinds: What it can be asked for, by the numbers that its network takes.
+    """
+
+    task: Literal["pictures"]
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it has an encoder too."""
+        return self.network == "gan_models.classic.network:Autoencoder"
 
 
 class TrainGan(Task):
@@ -297,6 +314,6 @@ class ReconstructPicture(_Drawing):
 
 
 __all__ = [
-    *("EXPERIMENTS", "MOST", "CombinePictures", "GeneratePictures", "InterpolatePictures", "ReconstructPicture"),
-    *("TrainGan", "TrainToy", "TwoLines"),
+    *("EXPERIMENTS", "MOST", "CombinePictures", "GeneratePictures", "InterpolatePictures", "PictureModel"),
+    *("ReconstructPicture", "TrainGan", "TrainToy", "TwoLines"),
 ]

@@ -11,9 +11,14 @@ import torch
 from torch import nn
 
 from gan_models.backend import Backend
-from gan_models.checkpoints import registry
 from gan_models.checkpoints.hub import file_hash
-from gan_models.classic import CombinePictures, GeneratePictures, InterpolatePictures, ReconstructPicture
+from gan_models.classic import (
+    CombinePictures,
+    GeneratePictures,
+    InterpolatePictures,
+    PictureModel,
+    ReconstructPicture,
+)
 from gan_models.classic.model import load
 from gan_models.classic.network import Autoencoder
 from gan_models.device import computing, models
@@ -43,7 +48,7 @@ class PictureGenerator(Backend):
     def __init__(
         self,
         network: nn.Module,
-        model: registry.Model | None = None,
+        model: PictureModel | None = None,
         device: torch.device | str | None = None,
         kinds: Sequence[str] | None = None,
     ):

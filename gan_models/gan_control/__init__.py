@@ -1,9 +1,14 @@
 """GAN-Control (Shoshan et al. 2021): faces by what they are to look like: age, pose, expression, light, hair."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from gan_models.attributes import DEVIATIONS, MEANS
+from gan_models.checkpoints import registry
 from gan_models.stylegan2 import FACE, label, truncation_field
 from gan_models.task import Field, Model, Output, Seeds, Task
 
@@ -63,6 +68,30 @@ PRESETS: tuple[tuple[str, dict[str, float]], ...] = (  # seed, and what is asked
 )
 
 
+def controls_of(names: Collection[str]) -> dict[str, Control]:
+    """Return what can be asked for, by name, where the network's own controls have these names."""
+    return COMPACT if set(names) == {one.network for one in COMPACT.values()} else PUBLISHED
+
+
+@with_config(ConfigDict(extra="allow"))
+class ControlConfig(TypedDict):
+    """How many numbers each control of a network has, besides what else it takes."""
+
+    controls: dict[str, int]
+
+
+class ControlModel(registry.Model):
+    """A generator in the registry that takes controls."""
+
+    task: Literal["face-control"]
+    config: ControlConfig
+
+    @property
+    def asked(self) -> dict[str, Control]:
+        """What can be asked of it, by name."""
+        return controls_of(self.config["controls"])
+
+
 class _Control(Task):
     """What is asked of a generator that takes controls."""
 
@@ -101,4 +130,15 @@ class ControlSheet(_Control):
     truncation: float = truncation_field()
 
 
-__all__ = ["COMPACT", "MAX_ROWS", "PRESETS", "PUBLISHED", "Control", "ControlFace", "ControlSheet", "label"]
+__all__ = [
+    "COMPACT",
+    "MAX_ROWS",
+    "PRESETS",
+    "PUBLISHED",
+    "Control",
+    "ControlFace",
+    "ControlModel",
+    "ControlSheet",
+    "controls_of",
+    "label",
+]

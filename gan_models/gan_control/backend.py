@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from gan_models.device import device_lock
-from gan_models.gan_control import COMPACT, MAX_ROWS, PUBLISHED, Control, ControlFace, ControlSheet, label
-from gan_models.gan_control.measures import CONTROLS, Measures, load_measures
+from gan_models.gan_control import COMPACT, MAX_ROWS, Control, ControlFace, ControlSheet, controls_of, label
+from gan_models.gan_control.measures import Measures, load_measures
 from gan_models.images.tensors import to_tensor
 from gan_models.jobs import Step
 from gan_models.seeds import parse_seeds
@@ -66,7 +66,7 @@ class FaceController(FaceGenerator):
     @property
     def asked(self) -> dict[str, Control]:
         """What can be asked of these weights, by name."""
-        return COMPACT if set(self.network.sizes) == set(CONTROLS) else PUBLISHED
+        return controls_of(self.network.sizes)
 
     @cached_property
     def measures(self) -> Measures | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
+from gan_models.checkpoints import registry
 from gan_models.jobs import Step
 from gan_models.task import Field, File, Image, Mask, Model, Output, Seed, Task
 
@@ -12,6 +13,17 @@ RETURNS = {
     "video": Output("video", "The way there", "A film of the way", ".mp4"),
     "latents": Output("file", "Latents (.safetensors)", "A file with latents and noise maps", ".safetensors"),
 }
+
+
+class EncoderModel(registry.Model):
+    """A network in the registry that guesses latents.
+
+    Attributes:
+        of: The generator whose latents they are.
+    """
+
+    task: Literal["face-encoding"]
+    of: str
 
 
 class _Photo(Task):  # a task has the fields of its bases in the order from the last to the first
@@ -138,4 +150,4 @@ class MeasureFace(_Framed, _Search, _Pixels):
     generated: ClassVar = True
 
 
-__all__ = ["AlignFace", "ColorizeFace", "InpaintFace", "InvertFace", "MeasureFace"]
+__all__ = ["AlignFace", "ColorizeFace", "EncoderModel", "InpaintFace", "InvertFace", "MeasureFace"]

@@ -57,7 +57,7 @@ def framed(ask: AlignFace | InvertFace | ColorizeFace | InpaintFace | MeasureFac
     if ask.face > len(faces):
         count = "one face" if len(faces) == 1 else f"{len(faces)} faces"
         raise ValueError(f"There is no face {ask.face} here: {count} found, counted from 1, the largest.")
-    crop = CROPS[registry.get(ask.model, task="faces").crop or "ffhq"]
+    crop = CROPS[registry.get(ask.model, task="faces").crop]
     found = faces[ask.face - 1]
     side = int(np.clip(natural_side(found, crop), 64, LARGEST))
     square = cut(picture, found, crop, side)

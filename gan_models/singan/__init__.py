@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from gan_models.checkpoints import registry
 from gan_models.jobs import Step
 from gan_models.task import Field, Image, Mask, Model, Output, Seed, Task
 
@@ -10,6 +14,25 @@ MAX_MEGAPIXELS = 2.0  # of a result
 WEIGHTS = "A name that /models lists for “single-image”, or one that /singan_train returned."
 PICTURE = Output("image", "Result at full size (PNG)", "The picture, a PNG that carries what made it")
 LOWER = "What is coarser than this stays as it was, so lower scales change more."
+
+
+@with_config(ConfigDict(extra="allow"))
+class PyramidConfig(TypedDict):
+    """Height and width of each scale, the coarsest first, besides what else the pyramid takes."""
+
+    sizes: list[list[int]]
+
+
+class PyramidModel(registry.Model):
+    """A model of a single picture in the registry."""
+
+    task: Literal["single-image"]
+    config: PyramidConfig
+
+    @property
+    def scales(self) -> int:
+        """How many there are."""
+        return len(self.config["sizes"])
 
 
 def _model() -> Any:
@@ -205,6 +228,6 @@ class SinganUpscale(Task):
 
 
 __all__ = [
-    *("SinganAnimate", "SinganEdit", "SinganHarmonize", "SinganPaint", "SinganSample", "SinganTrain"),
-    "SinganUpscale",
+    *("PyramidModel", "SinganAnimate", "SinganEdit", "SinganHarmonize", "SinganPaint", "SinganSample"),
+    *("SinganTrain", "SinganUpscale"),
 ]

@@ -1,6 +1,9 @@
 """StyleGAN2-ADA: faces of people who do not exist, mixtures of them, ways between them, and edits."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, model_validator, with_config
+from typing_extensions import TypedDict
 
 from gan_models.checkpoints import registry
 from gan_models.task import Field, File, Model, Output, Seeds, Task
@@ -37,7 +40,49 @@ def label(name: str) -> str:
 def attributes_of(model: str) -> list[str]:
     """Return the attributes that boundaries are registered for of the generator `model`; loads nothing."""
     boundaries = [entry for entry in registry.models("face-boundaries") if entry.of == model]
-    return [name for entry in boundaries for name in entry.config.get("attributes") or [entry.config["attribute"]]]
+    return [name for entry in boundaries for name in entry.attributes]
+
+
+class FaceModel(registry.Model):
+    """A generator of faces in the registry.
+
+    Attributes:
+        crop: The square of a photo that it draws, by its name in `gan_models.images.faces.CROPS`.
+    """
+
+    task: Literal["faces"]
+    crop: Literal["ffhq", "utkface"] = "ffhq"
+
+
+@with_config(ConfigDict(extra="allow"))
+class BoundaryConfig(TypedDict, total=False):
+    """What boundaries are of: `attribute` where the file is a single array, else the network's `attributes`."""
+
+    attribute: str
+    attributes: list[str]
+
+
+class BoundaryModel(registry.Model):
+    """Directions in the registry along which faces change.
+
+    Attributes:
+        of: The generator whose latents they move.
+    """
+
+    task: Literal["face-boundaries"]
+    config: BoundaryConfig
+    of: str
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if not self.attributes:
+            raise ValueError("must name its attribute or its attributes in config")
+        return self
+
+    @property
+    def attributes(self) -> list[str]:
+        """What they change."""
+        return self.config.get("attributes") or [name for name in [self.config.get("attribute")] if name]
 
 
 class _Faces(Task):
@@ -178,6 +223,6 @@ class CombineFaces(_Editing):
 
 
 __all__ = [
-    *("ATTRIBUTES", "LAST_LAYER", "CombineFaces", "EditFace", "GenerateFaces", "InterpolateFaces", "MixStyles"),
-    *("attributes_of", "label", "truncation_field"),
+    *("ATTRIBUTES", "LAST_LAYER", "BoundaryModel", "CombineFaces", "EditFace", "FaceModel", "GenerateFaces"),
+    *("InterpolateFaces", "MixStyles", "attributes_of", "label", "truncation_field"),
 ]

@@ -18,7 +18,7 @@ from gan_models.backend import Backend
 from gan_models.checkpoints import hub, registry
 from gan_models.jobs import Drawn, Step
 from gan_models.seeds import parse_seeds
-from gan_models.stylegan2 import CombineFaces, EditFace, latents
+from gan_models.stylegan2 import BoundaryModel, CombineFaces, EditFace, latents
 from gan_models.stylegan2.backend import FaceGenerator
 from gan_models.task import Task
 
@@ -168,7 +168,7 @@ def conditioned(normal: np.ndarray, held: Sequence[np.ndarray], name: str = "the
     return normal / length
 
 
-def unit_normals(model: registry.Model, w_dim: int) -> dict[str, np.ndarray]:
+def unit_normals(model: BoundaryModel, w_dim: int) -> dict[str, np.ndarray]:
     """Return the normals in the weights `model`, each w_dim float64 of length 1.
 
     Raises:
@@ -176,7 +176,7 @@ def unit_normals(model: registry.Model, w_dim: int) -> dict[str, np.ndarray]:
     """
     loaded = checkpoints.load(model.name, "cpu")
     if isinstance(loaded, np.ndarray):
-        loaded = {model.config["attribute"]: loaded}
+        loaded = {model.attributes[0]: loaded}
     else:
         loaded = {name: value.numpy() for name, value in loaded.named_buffers()}
     normals = {}

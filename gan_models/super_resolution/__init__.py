@@ -2,10 +2,32 @@
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
 from gan_models import settings
 from gan_models.checkpoints import registry
 from gan_models.restoration import Restoration
 from gan_models.task import Field, Image, Model
+
+
+@with_config(ConfigDict(extra="allow"))
+class UpscalingConfig(TypedDict, total=False):
+    """How many times a network enlarges, besides what else it takes."""
+
+    scale: Literal[2, 4]
+
+
+class UpscalingModel(registry.Model):
+    """A network in the registry that enlarges pictures."""
+
+    task: Literal["super-resolution"]
+    config: UpscalingConfig = UpscalingConfig()
+
+    @property
+    def scale(self) -> int:
+        """How many times as wide and as high its pictures are; 4 is every network's default."""
+        return self.config.get("scale", 4)
 
 
 class Upscale(Restoration):
@@ -50,7 +72,7 @@ def check_scale(model: str, factor: int) -> None:
     Raises:
         ValueError: It can't, or is for another task.
     """
-    scale = registry.get(model, task=Upscale.name).config.get("scale", 4)  # every network's default
+    scale = registry.get(model, task=Upscale.name).scale
     if factor > scale:
         raise ValueError(f"These weights enlarge {scale} times at most; choose ×{scale}.")
 
@@ -78,4 +100,4 @@ def _largest(height: int, width: int, pixels: float) -> tuple[int, int]:
     return rows, min(columns, max(1, int(pixels / rows)))
 
 
-__all__ = ["Upscale", "check_size"]
+__all__ = ["Upscale", "UpscalingModel", "check_size"]

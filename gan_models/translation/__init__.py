@@ -1,8 +1,9 @@
 """Image-to-image translation: pix2pix and CycleGAN."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
+from annotated_types import Ge
+from pydantic import AfterValidator, StrictInt
 
 from gan_models.checkpoints import registry
 from gan_models.restoration import Restoration
@@ -15,6 +16,25 @@ def _large_enough(side: int) -> int:
     if 0 < side < SMALLEST:
         raise ValueError(f"Pixels must be {SMALLEST} to 1024, or 0 for the usual, not {side}.")
     return side
+
+
+class TranslationModel(registry.Model):
+    """A network in the registry that turns pictures of one kind into others.
+
+    Attributes:
+        takes: What it starts from: a map of "labels", line drawings ("edges"), a "drawing" with shading, "grey"
+            pictures, or "masked" ones, with a hole; None for any picture.
+        side: Pixels of the shorter side of the pictures that it was trained on.
+    """
+
+    task: Literal["translation"]
+    takes: Literal["labels", "edges", "drawing", "grey", "masked"] | None = None
+    side: Annotated[StrictInt, Ge(SMALLEST)]
+
+    @property
+    def from_drawing(self) -> bool:
+        """Whether it starts from what is drawn by hand, so that all of its pictures is the network's work."""
+        return self.takes in ("labels", "edges", "drawing")
 
 
 class Translate(Restoration):
@@ -64,4 +84,4 @@ class Translate(Restoration):
             raise ValueError(f"The mask must have the picture's {width}×{height} pixels, not {columns}×{rows}.")
 
 
-__all__ = ["SMALLEST", "Translate"]
+__all__ = ["SMALLEST", "Translate", "TranslationModel"]

@@ -10,14 +10,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from gan_models.backend import Backend
-from gan_models.checkpoints import registry
 from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, computing, mixed_precision, out_of_memory_as
 from gan_models.images.alpha import flatten, join_alpha, split_alpha
 from gan_models.images.blend import coloured, filled
 from gan_models.images.facades import nearest_labels
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.jobs import Step
-from gan_models.translation import Translate, inputs
+from gan_models.translation import Translate, TranslationModel, inputs
 
 LONGEST, MOST = 4096, 2_000_000  # pixels of the longer side, and in all
 SMALLEST = 16  # pixels of a side that every network can reduce and mirror
@@ -34,7 +33,7 @@ class Translator(Backend):
 
     weights = "translation"
 
-    def __init__(self, network: nn.Module, model: registry.Model, device: torch.device | str | None = None):
+    def __init__(self, network: nn.Module, model: TranslationModel, device: torch.device | str | None = None):
         super().__init__(network.to(memory_format=torch.channels_last), model, device)
         self.multiple = getattr(network, "multiple", 4)
 

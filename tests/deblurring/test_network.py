@@ -1,5 +1,4 @@
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
@@ -359,7 +358,7 @@ def test_the_published_kind_of_file_is_loaded(small, options, tmp_path, monkeypa
     file = tmp_path / "fpn_inception.h5"
     state = {f"module.{name}": value for name, value in copy.deepcopy(small).float().state_dict().items()}
     torch.save({"model": state}, file, **options)
-    model = replace(registry.get("deblurgan-v2"), config=SMALL)
+    model = registry.get("deblurgan-v2").model_copy(update={"config": SMALL})
     monkeypatch.setattr(registry, "get", {"deblurgan-v2": model}.__getitem__)
     monkeypatch.setattr(hub, "fetch", lambda model, progress: file)
     network = checkpoints.load("deblurgan-v2", "cpu")
@@ -418,7 +417,7 @@ def test_deblurgans_file_is_loaded(wrap, tmp_path, monkeypatch):
     file = tmp_path / "DeblurGAN.pt"
     state = DeblurGAN(ngf=4, n_blocks=2).state_dict()
     torch.save(wrap(state), file)
-    model = replace(registry.get("deblurgan"), config={"ngf": 4, "n_blocks": 2})
+    model = registry.get("deblurgan").model_copy(update={"config": {"ngf": 4, "n_blocks": 2}})
     monkeypatch.setattr(registry, "get", {"deblurgan": model}.__getitem__)
     monkeypatch.setattr(hub, "fetch", lambda model, progress: file)
     network = checkpoints.load("deblurgan", "cpu")

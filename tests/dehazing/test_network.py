@@ -1,7 +1,6 @@
 import copy
 import itertools
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -222,7 +221,7 @@ def test_the_published_kind_of_file_is_loaded(tmp_path, monkeypatch):
     file = tmp_path / "dehazeformer.pth"
     state = DehazeFormerMCT(**SMALL, ratios=[2] * 5).state_dict()
     torch.save({"state_dict": state}, file)
-    model = replace(registry.get("dehazeformer"), config=SMALL | {"ratios": [2] * 5})
+    model = registry.get("dehazeformer").model_copy(update={"config": SMALL | {"ratios": [2] * 5}})
     monkeypatch.setattr(registry, "get", {"dehazeformer": model}.__getitem__)
     monkeypatch.setattr(hub, "fetch", lambda model, progress: file)
     network = checkpoints.load("dehazeformer", "cpu")

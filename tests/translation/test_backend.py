@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,8 @@ class Recorder(nn.Module):
 
 def translator(network, takes=None, side=64):
     """Return the backend of a kind of model, around a network."""
-    return Translator(network, replace(registry.get("horse-to-zebra"), takes=takes, side=side), "cpu")
+    model = registry.get("horse-to-zebra").model_copy(update={"takes": takes, "side": side})
+    return Translator(network, model, "cpu")
 
 
 def asked(image, **options):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -179,7 +177,7 @@ def test_the_hubs_unet_computes_what_its_code_says():
 def test_the_hubs_files_are_loaded_strictly(tmp_path, monkeypatch):
     state = HugganUnet(width=2).state_dict()
     torch.save(state, tmp_path / "pytorch_model.bin")
-    model = replace(registry.get("pix2pix-edges-to-shoes"), config={"width": 2}, sha256=None)
+    model = registry.get("pix2pix-edges-to-shoes").model_copy(update={"config": {"width": 2}, "sha256": None})
     monkeypatch.setattr(registry, "get", {"pix2pix-edges-to-shoes": model}.__getitem__)
     monkeypatch.setattr(hub, "fetch", lambda model, progress: tmp_path / "pytorch_model.bin")
     network = checkpoints.load("pix2pix-edges-to-shoes", "cpu")
@@ -199,7 +197,7 @@ def test_a_generator_of_a_whole_cycle_gan_is_loaded_strictly(name, part, tmp_pat
         for tensor, value in network.state_dict().items()
     }
     torch.save(state, tmp_path / "pytorch_model.bin")
-    model = replace(registry.get(name), config=options[ResnetGenerator], sha256=None)
+    model = registry.get(name).model_copy(update={"config": options[ResnetGenerator], "sha256": None})
     monkeypatch.setattr(registry, "get", {name: model}.__getitem__)
     monkeypatch.setattr(hub, "fetch", lambda model, progress: tmp_path / "pytorch_model.bin")
     network = checkpoints.load(name, "cpu")
