@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from gan_models import backend, checkpoints
@@ -43,6 +41,6 @@ def test_weights_of_another_task_are_refused_before_they_are_loaded(loaded):
 
 
 def test_any_network_will_do_in_place_of_the_registrys():
-    model = replace(registry.get("deblur-compact"), name="mine")
+    model = registry.get("deblur-compact").model_copy(update={"name": "mine"})
     own = Doubler("a network", model, "cpu")
     assert (own.network, own.model.name, own.device.type) == ("a network", "mine", "cpu")
