@@ -27,19 +27,20 @@ from gan_models.classic.evaluation import FEATURES, HELD_OUT, Evaluator, draw
 from gan_models.classic.points import TOYS
 from gan_models.images.curves import draw_curves
 from gan_models.images.tensors import to_sheet
+from gan_models.training.loop import fit
 
 GAMES = {
-    "GAN": {"family_name": "gan"},
-    "GAN, discriminator as fast": {"family_name": "gan", "lr_d": 1e-3},
-    "GAN, minimax": {"family_name": "gan", "saturating": True},
-    "GAN, minimax, discriminator as fast": {"family_name": "gan", "saturating": True, "lr_d": 1e-3},
-    "CGAN": {"family_name": "cgan"},
-    "unrolled, k = 1": {"family_name": "unrolled", "ahead": 1},
-    "unrolled, k = 5": {"family_name": "unrolled", "ahead": 5},
-    "unrolled, k = 10": {"family_name": "unrolled", "ahead": 10},
-    "WGAN": {"family_name": "wgan"},
-    "WGAN-GP": {"family_name": "wgan-gp"},
-    "AEGAN": {"family_name": "aegan"},
+    "GAN": {"family": "gan"},
+    "GAN, discriminator as fast": {"family": "gan", "lr_d": 1e-3},
+    "GAN, minimax": {"family": "gan", "saturating": True},
+    "GAN, minimax, discriminator as fast": {"family": "gan", "saturating": True, "lr_d": 1e-3},
+    "CGAN": {"family": "cgan"},
+    "unrolled, k = 1": {"family": "unrolled", "ahead": 1},
+    "unrolled, k = 5": {"family": "unrolled", "ahead": 5},
+    "unrolled, k = 10": {"family": "unrolled", "ahead": 10},
+    "WGAN": {"family": "wgan"},
+    "WGAN-GP": {"family": "wgan-gp"},
+    "AEGAN": {"family": "aegan"},
 }
 QUALITIES = ["Model", "Pictures", "FID", "FID of training pictures", "IS"]
 SHOWN, COLUMNS = 64, 8
@@ -71,7 +72,7 @@ def measured(points: str, steps: int, seed: int, game: dict[str, str | float]) -
     The last is the correlation, over the reported steps, of good samples with the discriminator's loss: of a critic
     with the distance, negated. A loss that tells quality has one near 1.
     """
-    made = list(toy.train(points, steps=steps, seed=seed, **game))
+    made = list(fit(toy.Toy(points=points, steps=steps, seed=seed, **game), device="cpu"))
     losses = [step.losses for step in made if step.losses]
     fooled = [-one["distance"] if "distance" in one else one["discriminator"] for one in losses]
     correlation = np.corrcoef(fooled, [one["good samples"] for one in losses])[0, 1]
@@ -89,7 +90,7 @@ def course(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     rows = []
     for name in ("GAN", "unrolled, k = 5"):
-        steps = toy.train("ring", steps=SHOWN_STEPS[-1], **GAMES[name])
+        steps = fit(toy.Toy(points="ring", steps=SHOWN_STEPS[-1], **GAMES[name]), device="cpu")
         rows.append([step.preview for step in steps if step.result is None and step.index in SHOWN_STEPS])
     Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows])).save(options.file, quality=90)
 

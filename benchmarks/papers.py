@@ -9,7 +9,7 @@ trained for minutes: the papers' figures stand beside ours for the order of meth
 """
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,9 @@ from gan_models.metrics import detection_score
 from gan_models.metrics.detection import face_detector, find_face_boxes
 from gan_models.metrics.sifid import sifid_features
 from gan_models.singan.backend import SingleImage
-from gan_models.translation import trainer
+from gan_models.training import checkpoint
+from gan_models.training.loop import fit
+from gan_models.translation.trainer import Pix2Pix
 
 PORTRAITS, PORTRAIT_SIDE = 200, 64  # that are blurred, and in which faces are looked for
 SIDE = 128  # of the facades that the small trainings draw
@@ -146,14 +148,13 @@ def pix2pix_table(options: argparse.Namespace) -> str:
     return markdown(["Generator", "Loss", "Patch", "Pixels a side", *translation.FCN, "Paper"], rows)
 
 
-def _trained(one: Facades, data: Path, folder: Path, steps: int) -> Iterable[Step]:
+def _trained(one: Facades, data: Path, folder: Path, steps: int) -> Iterator[Step]:
     """Train what is not trained yet."""
-    done = (folder / "translate-facades-compact.safetensors").exists()
     options = {"generator": one.generator, "patch": one.patch, "side": SIDE, "steps": steps}
     if one.loss == "cGAN":
         options["l1_weight"] = 0.0
-    resume = (folder / "checkpoint.pt").exists()
-    return () if done else trainer.train(data, folder, "facades", resume=resume, **options)
+    trainer = Pix2Pix(data=data, task="facades", **options)
+    return fit(trainer, folder, resume=(folder / checkpoint.NAME).exists())
 
 
 def singan_table(options: argparse.Namespace) -> str:

@@ -29,7 +29,7 @@ from gan_models.nn.losses import gradient_penalty
 from gan_models.singan import SinganEdit, SinganHarmonize, SinganPaint, applications, default_start_scale
 from gan_models.singan.backend import SingleImage
 from gan_models.singan.model import SinGAN, resize
-from gan_models.singan.trainer import PENALTY_WEIGHT, PRESETS, Training
+from gan_models.singan.trainer import PENALTY_WEIGHT, PRESETS, SinGANTrainer
 
 EXAMPLES = Path("examples/single-image-objects")
 PLACED = {  # an object in each model's picture: x, y and width as shares of it
@@ -44,14 +44,14 @@ CPU = torch.device("cpu")
 SAMPLES = 10
 
 
-class Plain(Training):
+class Plain(SinGANTrainer):
     """The published loop; what is prepared for a scale is our trainer's, what an iteration does is not."""
 
-    def iterate(self) -> dict[str, float]:
+    def step(self, index: int) -> dict[str, float]:
         """Three steps of either network, each of the first three on a sample drawn through all scales."""
-        model, size = self.model, self.model.sizes[self.scale]
+        model, size = self.model, self.sizes[self.scale]
         self.set_rate()
-        for _ in range(self.preset.steps):
+        for _ in range(self.chosen.steps):
             self.d_optimizer.zero_grad()
             (-self.discriminator(self.real).mean()).backward()
             with torch.no_grad():
@@ -62,7 +62,7 @@ class Plain(Training):
             penalty = gradient_penalty(self.discriminator, self.real, fake, self.rng, by_pixel=True)
             (PENALTY_WEIGHT * penalty).backward()
             self.d_optimizer.step()
-        for _ in range(self.preset.steps):
+        for _ in range(self.chosen.steps):
             self.g_optimizer.zero_grad()
             fake = self.generator(noise, below)
             (-self.discriminator(fake).mean()).backward()
@@ -73,7 +73,7 @@ class Plain(Training):
         return {"reconstruction": error.item()}
 
 
-def trainings(path: Path, presets: list[str], side: int | None = None) -> dict[str, Training]:
+def trainings(path: Path, presets: list[str], side: int | None = None) -> dict[str, SinGANTrainer]:
     """Return a training on one picture, at the same sizes, for each preset; the last, "plain", is the plain loop.
 
     The side is `side`, or that of the first preset.
@@ -83,8 +83,12 @@ def trainings(path: Path, presets: list[str], side: int | None = None) -> dict[s
     for preset in presets:
         PRESETS[preset] = replace(PRESETS[preset], max_side=side)
     PRESETS["plain"] = replace(PRESETS["paper"], max_side=side)
-    runs = {preset: Training(picture, preset, 0, CPU) for preset in presets}
-    return runs | {"plain": Plain(picture, "plain", 0, CPU)}
+    runs = {preset: SinGANTrainer(picture=picture, preset=preset) for preset in presets}
+    runs["plain"] = Plain(picture=picture, preset="plain")
+    for run in runs.values():
+        run.device = CPU
+        run.build()
+    return runs
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -98,10 +102,10 @@ def speed(options: argparse.Namespace) -> None:
         for scale, (height, width) in enumerate(runs["plain"].model.sizes):
             seconds = {}
             for name, run in runs.items():
-                run.iterate()
+                run.step(0)
                 started = time.perf_counter()
                 for _ in range(options.iterations):
-                    run.iterate()
+                    run.step(0)
                 seconds[name] = (time.perf_counter() - started) / options.iterations * run.iterations[scale]
                 run.iteration = run.iterations[scale] - 1
                 started = time.perf_counter()
@@ -123,8 +127,8 @@ def quality(options: argparse.Namespace) -> None:
     for path in options.pictures:
         for name, run in trainings(path, options.presets, options.side).items():
             started = time.perf_counter()
-            while run.scale < len(run.model.sizes):
-                run.iterate()
+            for index in range(run.steps):
+                run.step(index)
             seconds = time.perf_counter() - started
             print(f"| {path.stem} | {name} | {seconds:.0f} | {evaluate(run.model)} |", flush=True)
             keep_sheet(run.model, options.sheets, f"{path.stem}-{name}")

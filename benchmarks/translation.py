@@ -30,9 +30,10 @@ from gan_models.metrics import fcn_score, ssim
 from gan_models.metrics.fcn_score import segmented
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
-from gan_models.translation import Translate, inputs, trainer
+from gan_models.translation import Translate, inputs
 from gan_models.translation.backend import Translator, dropping
 from gan_models.translation.pairs import TASKS
+from gan_models.translation.trainer import Pix2Pix
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"
 COUNT = 20
@@ -54,9 +55,9 @@ def network_of(folder: Path) -> tuple[torch.nn.Module, int]:
 
 def averaged(folder: Path, task: str, generator: str) -> torch.nn.Module:
     """Return the averaged generator of the training in `folder`."""
-    network = trainer.network(task, generator)
+    network, _ = Pix2Pix(data=folder, task=task, generator=generator).networks()
     ema = EMA(network)
-    checkpoint.load(folder / "checkpoint.pt", {"ema": ema})
+    checkpoint.load(folder / checkpoint.NAME, {"ema": ema})
     return ema.network
 
 

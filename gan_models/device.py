@@ -143,24 +143,38 @@ _drawing = threading.Lock()
 
 
 class RandomStream:
-    """Torch's random numbers from a seed on, among which those of other streams leave no trace."""
+    """Torch's random numbers from a seed on, among which those of other streams leave no trace.
 
-    def __init__(self, seed: int):
+    Args:
+        seed: Where the stream begins.
+        device: A CUDA device has a generator of its own, which belongs to the stream too.
+    """
+
+    def __init__(self, seed: int, device: torch.device | None = None):
         import torch
 
-        with _drawing, torch.random.fork_rng():
+        self.cuda = [device] if device is not None and device.type == "cuda" else []
+        with _drawing, torch.random.fork_rng(self.cuda):
             torch.manual_seed(seed)
-            self.state = torch.get_rng_state()
+            self._keep()
 
     @contextmanager
     def drawn_from(self) -> Iterator[None]:
         """Let torch draw from this stream inside the `with` block, where it left off; other streams wait."""
         import torch
 
-        with _drawing, torch.random.fork_rng():
+        with _drawing, torch.random.fork_rng(self.cuda):
             torch.set_rng_state(self.state)
+            for device, state in zip(self.cuda, self.cuda_states, strict=True):
+                torch.cuda.set_rng_state(state, device)
             yield
-            self.state = torch.get_rng_state()
+            self._keep()
+
+    def _keep(self) -> None:
+        import torch
+
+        self.state = torch.get_rng_state()
+        self.cuda_states = [torch.cuda.get_rng_state(device) for device in self.cuda]
 
 
 def free_memory() -> None:

@@ -14,7 +14,7 @@ from gan_models.checkpoints import hub, registry
 from gan_models.jobs import check_wanted
 
 PREFIX = "trained-"
-MODEL, STATE, HISTORY = "model.safetensors", "training.pt", "history.json"
+MODEL, STATE, SHEET, HISTORY = "model.safetensors", "checkpoint.pt", "sheet.png", "history.json"
 PATIENCE = 30  # seconds
 GONE = "This model is not here any more: bring the file that you downloaded back, or train again."
 UNFINISHED = "The training of this model has not come far enough to leave one; go on with it."

@@ -41,14 +41,15 @@ class Training:
             yield from self.results.follow(self._trained())
 
     def _trained(self) -> Iterator[Step]:
-        from gan_models.singan import model, trainer  # bring PyTorch
+        from gan_models.singan.trainer import SinGANTrainer  # bring PyTorch
+        from gan_models.training.loop import fit
 
         ask = self.ask
-        for step in trainer.train(flatten(ask.image), preset=ask.preset, seed=ask.seed, out=self.state):
+        trainer = SinGANTrainer(picture=flatten(ask.image), preset=ask.preset, seed=ask.seed)
+        for step in fit(trainer, self.folder, resume=bool(ask.resume)):
             if step.result is None:
                 yield step
         height, width = step.result.sizes[-1]
-        model.save(step.result, self.target)
         self.results.record |= own_models.record(self.name, cache_folder())
         for drawn in SinganSample(model=self.name, count=SAMPLES).run(str(self.target)):
             if drawn.result is None:

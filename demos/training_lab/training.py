@@ -27,7 +27,7 @@ class Training:
         self.folder = own_models.folder(self.name, cache_folder())
         parts = (own_models.MODEL, own_models.STATE, own_models.HISTORY)
         self.target, self.state, self.history = (self.folder / part for part in parts)
-        written.update(map(str, (self.target, self.state, self.history)))
+        written.update(map(str, (self.target, self.state, self.history, self.folder / own_models.SHEET)))
         self.sheets: dict[int, tuple[str, str]] = {}
         self.handed_over = False  # which is done once, as the file is written anew in its place
         self.results = Results(ask, new_file)
@@ -39,7 +39,9 @@ class Training:
         Raises:
             ValueError: There is nothing to go on with, or what the trainer says.
         """
-        from gan_models.classic import pictures, train  # brings PyTorch
+        from gan_models.classic import pictures  # bring PyTorch
+        from gan_models.classic.trainer import Classic
+        from gan_models.training.loop import fit
 
         ask = self.ask
         yield Step(0, ask.steps, message="Reading the pictures")
@@ -53,9 +55,10 @@ class Training:
                 raise ValueError("There is no training of this name to go on with; empty “Go on with”.")
             self.remember()
             stack.callback(self.keep)
-            options = {"target": self.target, "steps": ask.steps, "seed": ask.seed, "batch_size": ask.batch_size}
-            options |= {"z_dim": ask.z_dim, "norm": ask.norm or None, "lr": ask.lr or None, "lr_d": ask.lr_d or None}
-            trained = train.train_on(learned, ask.family, self.state, **options)
+            options = {name: getattr(ask, name) for name in ("family", "steps", "seed", "batch_size", "z_dim")}
+            options |= {name: getattr(ask, name) or None for name in ("norm", "lr", "lr_d")}
+            self.trainer = Classic(pictures=learned, **options)
+            trained = fit(self.trainer, self.folder, resume=bool(ask.resume))
             stack.enter_context(closing(trained))  # which writes the state before the claim ends
             yield from self.results.follow(self._shown(trained))
 
@@ -63,18 +66,17 @@ class Training:
         """Keep the sheets, and let them be the frames of a video."""
         for step in trained:
             sheet = step.preview
-            if step.result is None:
-                if sheet is not None:
-                    path = view(sheet, self.folder / f"{step.index}.webp")
-                    self.sheets[step.index] = path, f"Step {step.index}: {step.message}"
-                yield Step(step.index, step.total, losses=step.losses, message=step.message, frame=sheet)
+            if sheet is not None:
+                path = view(sheet, self.folder / f"{step.index}.webp")
+                self.sheets[step.index] = path, f"Step {step.index}: {step.message}"
+            yield Step(step.index, step.total, losses=step.losses, message=step.message, frame=sheet)
         self.results.record |= own_models.record(self.name, cache_folder())
         self.results.draw(Drawn(sheet, "The last sheet", record={"seed": self.ask.seed}))
         path, _ = self.results.images[-1]
         self.sheets[self.ask.steps] = path, self.sheets[self.ask.steps][1]
         self.results.images[:] = self.latest()
         made = {"file": self.target.read_bytes(), "model": self.name}
-        yield Step(1, 1, message=f"{step.message},", result=made)
+        yield Step(1, 1, message=f"{self.trainer.summary},", result=made)
 
     def remember(self) -> None:
         """Take up what an earlier part of this training has shown."""

@@ -7,7 +7,7 @@ smile, hair and pose are not, so that a person stays the same with another expre
 uncorrelated with what `face-attributes-compact` says of these.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,12 +18,10 @@ from gan_models import checkpoints
 from gan_models.attributes import NAMES
 from gan_models.attributes.network import SIDE, FaceIdentity
 from gan_models.attributes.trainer import augmented
-from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
 from gan_models.images.folders import list_pictures
-from gan_models.jobs import Step
-from gan_models.training import checkpoint
-from gan_models.training.datasets import load_squares
+from gan_models.training.datasets import squares
+from gan_models.training.loop import Network, Report, Trainer, descend
 
 RATER = "face-attributes-compact"
 CHANGING = tuple(NAMES.index(name) for name in ("age", "smile", "long_hair", "dark_hair", "pose"))
@@ -36,61 +34,73 @@ UNKNOWN = -100  # what cross entropy passes over
 GRADIENT, TINT = 0.5, 0.15  # how far light differs from side to side, and colours from picture to picture
 
 
-def train(data: Path, out: Path, *, resume: bool = False, steps: int = 1000, seed: int = 0) -> Iterator[Step]:
-    """Train on the folder `data` of UTKFace; leave `identity.safetensors` in `out`.
+class Identity(Trainer):
+    """Train the network that tells faces apart; leave `identity.safetensors`.
 
-    The last step's result tells of a thousand faces that were held out: how often the picture that is nearest to a
-    changed one is the same face's, how often sex and ethnicity are read off rightly, and the greatest correlation of
-    age, smile, hair and pose with any direction of the numbers.
+    The result tells of a thousand faces that were held out: how often the picture that is nearest to a changed one
+    is the same face's, how often sex and ethnicity are read off rightly, and the greatest correlation of age, smile,
+    hair and pose with any direction of the numbers.
 
-    Raises:
-        ValueError: There are no pictures.
+    Args:
+        data: Folder of UTKFace.
+        steps: Iterations.
     """
-    torch.manual_seed(seed)
-    yield Step(0, steps, message="reading faces")
-    faces, labels = torch.from_numpy(load_squares(data, SIDE)), _labels(data)
-    order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))  # names are sorted by age
-    faces, labels = faces[order], labels[order]
-    ratings = _ratings(faces)
-    held_out = faces[:HELD_OUT], labels[:HELD_OUT], ratings[:HELD_OUT]
-    network, heads = (
-        FaceIdentity().to(memory_format=torch.channels_last),
-        nn.ModuleList(nn.Linear(64, n) for n in KINDS),
-    )
-    learned = [*network.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(learned, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-    parts = {"network": network, "heads": heads, "optimizer": optimizer, "schedule": schedule}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    while step < steps:
-        chosen = torch.randint(HELD_OUT, len(faces), (BATCH,))
-        views = torch.cat([changed(faces[chosen]) for _ in range(2)])
-        with training_precision(torch.device("cpu")):
-            found = network(views.contiguous(memory_format=torch.channels_last)).float()
+
+    data: Path
+    steps: int = 1000
+    validate_every = 250
+
+    def build(self) -> None:
+        """Open the faces and have them rated; make the network and what it learns by."""
+        pictures, labels = squares(self.data, SIDE), _labels(self.data)
+        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))  # names are sorted by age
+        self.faces, self.labels = pictures.some(order.tolist()), labels[order]
+        self.ratings = self.rated()
+        self.network = FaceIdentity().to(self.device, memory_format=torch.channels_last)
+        self.heads = nn.ModuleList(nn.Linear(64, n) for n in KINDS).to(self.device)
+        learned = [*self.network.parameters(), *self.heads.parameters()]
+        self.optimizer = torch.optim.AdamW(learned, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LEARNING_RATE, self.steps)
+        self.parts = {name: getattr(self, name) for name in ("network", "heads", "optimizer", "schedule")}
+
+    @torch.inference_mode()
+    def rated(self) -> torch.Tensor:
+        """Return what the network of attributes says of the faces, of what changes about them, N×5."""
+        rater = self.from_cpu(checkpoints.load(RATER, str(self.device)))
+        parts = torch.arange(len(self.faces)).split(200)
+        return torch.cat([rater(self.faces.batch(part) / 255) for part in parts])[:, CHANGING]
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Bring two views of a face nearer to each other than to those of other faces."""
+        chosen = torch.randint(HELD_OUT, len(self.faces), (BATCH,))
+        faces = self.faces.batch(chosen)
+        views = torch.cat(self.batch(changed(faces), changed(faces)))
+        labels, ratings = self.batch(self.labels[chosen], self.ratings[chosen])
+        self.network.train()
+        with training_precision(self.device):
+            found = self.network(views).float()
         contrast = contrastive(*found.chunk(2))
         named = sum(
-            F.cross_entropy(head(8 * found), labels[chosen, index].repeat(2), ignore_index=UNKNOWN)
-            for index, head in enumerate(heads)
+            F.cross_entropy(head(8 * found), labels[:, kind].repeat(2), ignore_index=UNKNOWN)
+            for kind, head in enumerate(self.heads)
         )
-        told = correlation(found, ratings[chosen].repeat(2, 1))
-        loss = contrast + LABELLED * named + UNCORRELATED * told
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        step += 1
-        if step % 20 == 0:
-            losses = {"contrast": contrast.item(), "labels": named.item(), "correlation": told.item()}
-            yield Step(step, steps, losses=losses)
-        if step % 250 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            figures = evaluate(network, heads, *held_out)
-            yield Step(step, steps, message=", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-    figures = evaluate(network, heads, *held_out)
-    save_half(
-        network.state_dict(), out / "identity.safetensors", {name: f"{value:.3f}" for name, value in figures.items()}
-    )
-    yield Step(steps, steps, message="done", result=figures)
+        told = correlation(found, ratings.repeat(2, 1))
+        descend(self.optimizer, contrast + LABELLED * named + UNCORRELATED * told)
+        self.schedule.step()
+        return {"contrast": contrast, "labels": named, "correlation": told}
+
+    def validate(self) -> Report:
+        """Return how well faces that are held out are told apart."""
+        self.network.eval()
+        held_out = self.faces.batch(torch.arange(min(HELD_OUT, len(self.faces))))
+        network, *heads = map(self.from_cpu, (self.network, *self.heads))
+        self.figures = evaluate(network, heads, held_out, self.labels[:HELD_OUT], self.ratings[:HELD_OUT])
+        return Report(", ".join(f"{name} {value:.3f}" for name, value in self.figures.items()), result=self.figures)
+
+    def weights(self) -> dict:
+        """Return the network, with what is said of it."""
+        figures = {name: f"{value:.3f}" for name, value in self.figures.items()}
+        return {"identity": (self.network.state_dict(), figures)}
 
 
 def contrastive(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -100,7 +110,7 @@ def contrastive(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """
     both, count = torch.cat([first, second]), len(first)
     cosines = (both @ both.T / TEMPERATURE).fill_diagonal_(-torch.inf)
-    return F.cross_entropy(cosines, torch.arange(2 * count).roll(count))
+    return F.cross_entropy(cosines, torch.arange(2 * count, device=both.device).roll(count))
 
 
 def correlation(found: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
@@ -121,14 +131,12 @@ def changed(faces: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def evaluate(
-    network: FaceIdentity, heads: nn.ModuleList, faces: torch.Tensor, labels: torch.Tensor, ratings: torch.Tensor
+    network: Network, heads: Sequence[Network], faces: torch.Tensor, labels: torch.Tensor, ratings: torch.Tensor
 ) -> dict[str, float]:
     """Return how well `network` finds faces again, N×3×64×64 uint8, and what else its numbers tell."""
-    network.eval()
     plain, other = (
         torch.cat([network(part) for part in views.split(200)]) for views in (faces / 255, changed(faces))
     )
-    network.train()
     figures = {"found again": float((other @ plain.T).argmax(1).eq(torch.arange(len(faces))).float().mean())}
     for index, (name, head) in enumerate(zip(("sex", "ethnicity"), heads, strict=True)):
         known = labels[:, index] != UNKNOWN
@@ -150,10 +158,3 @@ def _labels(folder: Path) -> torch.Tensor:
         )
         rows.append([int(value) for value in values] if known else [UNKNOWN] * 2)
     return torch.tensor(rows)
-
-
-@torch.inference_mode()
-def _ratings(faces: torch.Tensor) -> torch.Tensor:
-    """Return what the network of attributes says of N×3×64×64 uint8 faces of what changes about them, N×5."""
-    rater = checkpoints.load(RATER, "cpu")
-    return torch.cat([rater(part / 255) for part in faces.split(200)])[:, CHANGING]

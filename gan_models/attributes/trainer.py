@@ -6,7 +6,7 @@ how far the mouth is to the side of the eyes' middle where OpenCV's cascades see
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,11 @@ import torch.nn.functional as F
 
 from gan_models.attributes import DEVIATIONS, MEANS, NAMES
 from gan_models.attributes.network import SIDE, FaceAttributes
-from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
 from gan_models.images import decode
 from gan_models.images.faces import CROPS, Face, cut, find_faces, measured
 from gan_models.images.folders import list_pictures
-from gan_models.jobs import Step
-from gan_models.training import checkpoint
+from gan_models.training.loop import Network, Report, Trainer, descend
 
 RATED = {"smile": "happy", "long_hair": "long-haired", "dark_hair": "hair-color"}
 POSED = 6000  # faces of UTKFace whose pose is measured
@@ -32,44 +30,51 @@ BATCH, RATED_BATCH = 64, 32  # of which so many are from the rated faces
 AGE, GENDER, POSE = (NAMES.index(name) for name in ("age", "gender", "pose"))
 
 
-def train(data: Path, out: Path, *, resume: bool = False, steps: int = 6000, seed: int = 0) -> Iterator[Step]:
-    """Train on `data/faces-utk-128` and `data/faces-omi-192`; leave `attributes.safetensors` in `out`.
+class Attributes(Trainer):
+    """Train the network that rates faces; leave `attributes.safetensors`.
 
-    What is cut and measured at first is kept in `out/faces.npz`. The last step's result says how well each attribute
-    of held-out faces is rated: the correlation with the labels, and for the gender the share that is right.
+    What is cut and measured at first is kept in `faces.npz`. The result says how well each attribute of held-out
+    faces is rated: the correlation with the labels, and for the gender the share that is right.
 
-    Raises:
-        ValueError: There are no pictures.
+    Args:
+        data: Folder of the folders faces-utk-128 and faces-omi-192.
+        steps: Iterations.
     """
-    torch.manual_seed(seed)
-    yield Step(0, steps, message="cutting and measuring faces")
-    sets = _prepared(data, out / "faces.npz")
-    network = FaceAttributes(attributes=len(NAMES)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    learned = [_split(*one)[0] for one in sets]
-    while step < steps:
-        drawn = [_batch(*one, count) for one, count in zip(learned, (BATCH - RATED_BATCH, RATED_BATCH), strict=True)]
-        faces, labels = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-        faces, labels = augmented(faces, labels)
-        with training_precision(torch.device("cpu")):
-            scores = network(faces.contiguous(memory_format=torch.channels_last))
+
+    data: Path
+    steps: int = 6000
+
+    def build(self) -> None:
+        """Cut and measure the faces, and make the network and what it learns by."""
+        sets = _prepared(self.data, self.out and self.out / "faces.npz")
+        self.learned, self.held_out = zip(*(_split(*one) for one in sets), strict=True)
+        self.network = FaceAttributes(attributes=len(NAMES)).to(self.device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LEARNING_RATE, self.steps)
+        self.parts = {name: getattr(self, name) for name in ("network", "optimizer", "schedule")}
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Learn to rate a batch of faces from both sets."""
+        counts = BATCH - RATED_BATCH, RATED_BATCH
+        drawn = [_batch(*one, count) for one, count in zip(self.learned, counts, strict=True)]
+        faces, labels = self.batch(*augmented(*(torch.cat(parts) for parts in zip(*drawn, strict=True))))
+        self.network.train()
+        with training_precision(self.device):
+            scores = self.network(faces)
         loss = rating_loss(scores.float(), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        step += 1
-        if step % 20 == 0:
-            yield Step(step, steps, losses={"rating": loss.item()})
-        if step % 500 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=_summary(evaluate(network, sets)))
-    figures = evaluate(network, sets)
-    save_half(network.state_dict(), out / "attributes.safetensors", {name: f"{figures[name]:.3f}" for name in NAMES})
-    yield Step(steps, steps, message=_summary(figures), result=figures)
+        descend(self.optimizer, loss)
+        self.schedule.step()
+        return {"rating": loss}
+
+    def validate(self) -> Report:
+        """Return how well held-out faces are rated."""
+        self.network.eval()
+        self.figures = evaluate(self.from_cpu(self.network), self.held_out)
+        return Report(", ".join(f"{name} {value:.3f}" for name, value in self.figures.items()), result=self.figures)
+
+    def weights(self) -> dict:
+        """Return the network, with what is said of it."""
+        return {"attributes": (self.network.state_dict(), {name: f"{self.figures[name]:.3f}" for name in NAMES})}
 
 
 def rating_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -114,16 +119,10 @@ def _split(faces: torch.Tensor, labels: torch.Tensor) -> tuple[tuple, tuple]:
 
 
 @torch.inference_mode()
-def evaluate(network: FaceAttributes, sets: list[tuple]) -> dict[str, float]:
-    """Return how well `network` does on what is held out of each of `sets`: accuracy or correlation."""
-    network.eval()
-    scores, labels = [], []
-    for one in sets:
-        faces, truth = _split(*one)[1]
-        scores += [network(part / 255) for part in faces.split(200)]
-        labels.append(truth)
-    network.train()
-    scores, labels = torch.cat(scores).numpy(), torch.cat(labels).numpy()
+def evaluate(network: Network, held_out: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:
+    """Return how well `network` rates the faces of each of `held_out`: accuracy or correlation."""
+    scores = torch.cat([network(part / 255) for faces, _ in held_out for part in faces.split(200)]).numpy()
+    labels = torch.cat([truth for _, truth in held_out]).numpy()
     figures = {}
     for index, name in enumerate(NAMES):
         known = ~np.isnan(labels[:, index])
@@ -133,18 +132,17 @@ def evaluate(network: FaceAttributes, sets: list[tuple]) -> dict[str, float]:
     return figures
 
 
-def _summary(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-
-
-def _prepared(data: Path, kept: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return faces, N×3×64×64 uint8, and labels, N×6 or NaN, of both sets."""
-    if not kept.exists():
+def _prepared(data: Path, kept: Path | None) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return faces, N×3×64×64 uint8, and labels, N×6 or NaN, of both sets; read from `kept`, or left there."""
+    if kept and kept.exists():
+        with np.load(kept) as file:
+            arrays = [file[name] for name in file.files]
+    else:
         arrays = [*_utkface(data / "faces-utk-128"), *_rated(data / "faces-omi-192")]
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, *arrays)
-    with np.load(kept) as arrays:
-        faces, labels, rated, ratings = (torch.from_numpy(arrays[name]) for name in arrays.files)
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, *arrays)
+    faces, labels, rated, ratings = map(torch.from_numpy, arrays)
     return [(faces, labels), (rated, ratings)]
 
 

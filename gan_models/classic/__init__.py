@@ -190,10 +190,11 @@ class TrainToy(Task):
     def run(self, weights: str | None = None, device: str | None = None) -> Iterator[Step]:
         """Train, on the CPU: such small networks are nowhere faster."""
         from gan_models.classic import toy  # brings PyTorch
+        from gan_models.training.loop import fit
 
-        options = {"lr": self.lr or None, "lr_d": self.lr_d or None, "ahead": self.ahead, "seed": self.seed}
-        options |= {"saturating": self.saturating, "freeze_after": self.freeze_after}
-        for step in toy.train(self.points, self.family, steps=self.steps, **options):
+        names = ("points", "family", "steps", "ahead", "seed", "saturating", "freeze_after")
+        trainer = toy.Toy(lr=self.lr or None, lr_d=self.lr_d or None, **{name: getattr(self, name) for name in names})
+        for step in fit(trainer, device="cpu"):
             if step.result is not None:
                 break
             shown = toy.in_film(step.index, self.steps)

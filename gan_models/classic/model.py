@@ -19,9 +19,14 @@ REFUSAL = "This file is not a generator that this app has trained."
 
 def save(network: nn.Module, config: dict[str, int], kinds: tuple[str, ...], path: str | os.PathLike) -> str:
     """Write a generator with the arguments it was built with, in half precision, and return the file's path."""
-    about = {"network": type(network).__name__, "config": config, "kinds": kinds}
-    save_half(network.state_dict(), Path(path), {"task": "pictures", "about": json.dumps(about)})
+    save_half(network.state_dict(), Path(path), metadata(network, config, kinds))
     return str(path)
+
+
+def metadata(network: nn.Module, config: dict[str, int], kinds: tuple[str, ...]) -> dict[str, str]:
+    """Return what the header of a generator's file says."""
+    about = {"network": type(network).__name__, "config": config, "kinds": kinds}
+    return {"task": "pictures", "about": json.dumps(about)}
 
 
 def load(path: str | os.PathLike) -> tuple[nn.Module, tuple[str, ...]]:

@@ -2,53 +2,40 @@
 
 import math
 import time
-from collections.abc import Iterator
 
-import numpy as np
 import torch
 
-from gan_models.classic.families import OF_POINTS, family
+from gan_models.classic.families import OF_POINTS
+from gan_models.classic.families import family as family_of
 from gan_models.classic.gan import gradient_norm
 from gan_models.classic.network import Perceptron
 from gan_models.classic.points import TOYS, figure
 from gan_models.classic.wgan import Wasserstein
 from gan_models.device import RandomStream, computing
-from gan_models.jobs import Step
 from gan_models.nn.losses import critic_loss, discriminator_loss, gradient_penalty, saturating_generator_loss
+from gan_models.training.loop import Report, Trainer
 
 MAX_STEPS, AHEAD, RATES = 20_000, (0, 10), (1e-6, 0.1)
 BATCH = 256
 SEEN, COUNTED = 256, 2000  # points that are drawn, and by which modes are counted
-REPORT_EVERY = 5  # steps
 DRAW_EVERY = 0.25  # seconds
 FRAMES = 100  # of a film, at most
 SHORT_OF_MEMORY = "The memory of this device is too short for this."
 
 
-def train(
-    toy: str,
-    family_name: str,
-    *,
-    steps: int = 2000,
-    lr: float | None = None,
-    lr_d: float | None = None,
-    ahead: int = 5,
-    saturating: bool = False,
-    freeze_after: int = 0,
-    seed: int = 0,
-) -> Iterator[Step]:
+class Toy(Trainer):
     """Train a GAN of perceptrons on points, on the CPU.
 
-    Yields a `Step` every five iterations, with the losses, the norms of the gradients, the modes that are covered,
-    the share of good samples and, of a critic, the distance that it sees, without its penalty. It has a preview,
-    384×384×3 uint8, four times a second, and always at the steps that `in_film` names. The last one's result is
+    Every five steps, and at the last one, losses are told, with the norms of the gradients, the modes that are
+    covered, the share of good samples and, of a critic, the distance that it sees, without its penalty. There is a
+    preview, 384×384×3 uint8, four times a second, and always at the steps that `in_film` names. The result is
     `{"modes": covered, "of": modes, "good": share of samples near a mode, "samples": N×2 array}`.
 
     When pictures are drawn depends on the clock; all else on the arguments alone.
 
     Args:
-        toy: "ring", "grid" or "spiral".
-        family_name: One of `families.OF_POINTS`.
+        points: "ring", "grid" or "spiral".
+        family: One of `families.OF_POINTS`.
         steps: Iterations of the generator, 1 to 20,000.
         lr: Learning rate of the generator; None for what suits the family.
         lr_d: That of the discriminator; likewise.
@@ -56,69 +43,86 @@ def train(
         saturating: Whether a plain GAN's generator plays the minimax game as it stands.
         freeze_after: After so many steps the generator stays as it is and the discriminator learns on, so that its
             gradient can be watched; 0 for never.
-        seed: Of all that is random.
 
     Raises:
-        ValueError: There is no such toy, a family is not for points, or an option is out of its range.
+        ValueError: There are no such points, a family is not for points, or an option is out of its range.
     """
-    if toy not in TOYS:
-        raise ValueError(f"The points must be one of {', '.join(TOYS)}, not “{toy}”.")
-    if family_name not in OF_POINTS:
-        raise ValueError(f"On points the family is one of {', '.join(OF_POINTS)}, not “{family_name}”.")
-    if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {steps}.")
-    if freeze_after < 0:
-        raise ValueError(f"The generator can't be frozen after {freeze_after} steps.")
-    if not AHEAD[0] <= ahead <= AHEAD[1]:
-        raise ValueError(f"A generator sees {AHEAD[0]} to {AHEAD[1]} steps ahead, not {ahead}.")
-    options: dict[str, float | bool] = {name: rate for name, rate in (("lr", lr), ("lr_d", lr_d)) if rate is not None}
-    for rate in options.values():
-        if not RATES[0] <= rate <= RATES[1]:
-            raise ValueError(f"A rate must be from {RATES[0]:g} to {RATES[1]:g}, not {rate:g}.")
-    if family_name == "unrolled":
-        options["ahead"] = ahead
-    if family_name == "gan":
-        options["saturating"] = saturating
-    return _trained(toy, family_name, steps, options, freeze_after, seed)
 
+    points: str
+    family: str
+    steps: int = 2000
+    lr: float | None = None
+    lr_d: float | None = None
+    ahead: int = 5
+    saturating: bool = False
+    freeze_after: int = 0
+    report_every = 5
+    threads = 1
 
-def _trained(
-    toy: str, family_name: str, steps: int, options: dict[str, float | bool], freeze_after: int, seed: int
-) -> Iterator[Step]:
-    device = torch.device("cpu")  # such small networks are nowhere faster
-    points, numbers = TOYS[toy](seed), RandomStream(seed)
-    with numbers.drawn_from():
-        gan = family(family_name).of_points(classes=len(points.modes), **options)
-        fixed = gan.latents(COUNTED), torch.randint(len(points.modes), (COUNTED,))
-    real, _ = points.batch(SEEN)
-    drawn = time.monotonic()
-    for step in range(1, steps + 1):
-        with computing(device, SHORT_OF_MEMORY, threads=1), numbers.drawn_from():
-            gan.frozen = bool(freeze_after) and step > freeze_after
-            losses = gan.step(points, BATCH)
-        if not all(np.isfinite(value) for value in losses.values()):
-            raise ValueError(f"The training has diverged at step {step}; try a smaller rate.")
-        if step % REPORT_EVERY and step < steps:
-            continue
-        with torch.no_grad():
-            samples = gan.generator(*fixed)
-            if isinstance(gan, Wasserstein):
-                losses["distance"] = -critic_loss(gan.discriminator(real), gan.discriminator(samples)).item()
+    def __post_init__(self) -> None:
+        if self.points not in TOYS:
+            raise ValueError(f"The points must be one of {', '.join(TOYS)}, not “{self.points}”.")
+        if self.family not in OF_POINTS:
+            raise ValueError(f"On points the family is one of {', '.join(OF_POINTS)}, not “{self.family}”.")
+        if not isinstance(self.steps, int) or not 1 <= self.steps <= MAX_STEPS:
+            raise ValueError(f"There must be 1 to {MAX_STEPS} steps, not {self.steps}.")
+        if self.freeze_after < 0:
+            raise ValueError(f"The generator can't be frozen after {self.freeze_after} steps.")
+        if not AHEAD[0] <= self.ahead <= AHEAD[1]:
+            raise ValueError(f"A generator sees {AHEAD[0]} to {AHEAD[1]} steps ahead, not {self.ahead}.")
+        for rate in (self.lr, self.lr_d):
+            if rate is not None and not RATES[0] <= rate <= RATES[1]:
+                raise ValueError(f"A rate must be from {RATES[0]:g} to {RATES[1]:g}, not {rate:g}.")
+        self.validate_every = self.steps
+
+    def build(self) -> None:
+        """Make the family's perceptrons, and draw the latents and points that are looked at."""
+        options = {name: rate for name, rate in (("lr", self.lr), ("lr_d", self.lr_d)) if rate is not None}
+        options |= {"unrolled": {"ahead": self.ahead}, "gan": {"saturating": self.saturating}}.get(self.family, {})
+        self.source = TOYS[self.points](self.seed)
+        modes = len(self.source.modes)
+        self.gan = family_of(self.family).of_points(classes=modes, **options)
+        self.fixed = self.gan.latents(COUNTED), torch.randint(modes, (COUNTED,))
+        self.real, _ = self.source.batch(SEEN)
+        self.parts, self.drawn = self.gan.parts(), time.monotonic()
+
+    def step(self, index: int) -> dict[str, float]:
+        """Let the family take a step."""
+        self.gan.frozen = 0 < self.freeze_after <= index
+        return self.gan.step(self.source, BATCH)
+
+    @torch.no_grad()
+    def report(self, losses: dict[str, float]) -> Report:
+        """Count what is covered, and draw it now and then."""
+        gan = self.gan
+        self.samples = gan.generator(*self.fixed)
+        if isinstance(gan, Wasserstein):
+            losses["distance"] = -critic_loss(gan.discriminator(self.real), gan.discriminator(self.samples)).item()
         losses["gradient of the generator"] = gradient_norm(gan.generator)
         losses["gradient of the discriminator"] = gradient_norm(gan.discriminator)
-        losses["modes"], losses["good samples"] = points.coverage(samples)
-        preview = None
-        if in_film(step, steps) or time.monotonic() - drawn > DRAW_EVERY:
-            preview = figure(lambda places: score(gan.discriminator, places), real, samples[:SEEN])
-            drawn = time.monotonic()
-        yield Step(step, steps, preview=preview, losses=losses)
-    made = {"modes": losses["modes"], "of": len(points.modes), "good": losses["good samples"]}
-    yield Step(steps, steps, preview=preview, result=made | {"samples": samples.numpy()})
+        losses["modes"], losses["good samples"] = self.source.coverage(self.samples)
+        self.counted, preview = (losses["modes"], losses["good samples"]), None
+        if in_film(self.done, self.steps) or time.monotonic() - self.drawn > DRAW_EVERY:
+            preview = self.shown = figure(
+                lambda places: score(gan.discriminator, places), self.real, self.samples[:SEEN]
+            )
+            self.drawn = time.monotonic()
+        return Report(preview=preview, losses=losses)
+
+    def validate(self) -> Report:
+        """Return what the last report has counted and drawn."""
+        covered, good = self.counted
+        made = {"modes": covered, "of": len(self.source.modes), "good": good, "samples": self.samples.numpy()}
+        return Report(preview=self.shown, result=made)
+
+    def weights(self) -> dict:
+        """Return nothing: such a network serves nobody else."""
+        return {}
 
 
 def in_film(step: int, steps: int) -> bool:
     """Say whether a film of `steps` steps shows this one: some hundred do at even distances, and the last."""
-    return step % (REPORT_EVERY * math.ceil(steps / REPORT_EVERY / FRAMES)) == 0 or step == steps
+    return step % (Toy.report_every * math.ceil(steps / Toy.report_every / FRAMES)) == 0 or step == steps
 
 
 def score(discriminator: torch.nn.Module, places: torch.Tensor) -> torch.Tensor:

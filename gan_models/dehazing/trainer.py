@@ -1,8 +1,9 @@
 """Train the compact dehazing networks: CANDY on pairs with made-up haze, Cycle-Dehaze without pairs."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -11,12 +12,12 @@ from gan_models import checkpoints
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.images.haze import random_haze
 from gan_models.images.tensors import to_tensor
-from gan_models.jobs import Step
 from gan_models.nn.layers import NLayerDiscriminator, RestorationUNet
 from gan_models.nn.losses import CONTENT_LAYERS, PerceptualLoss
 from gan_models.training.degraded import HELD_OUT, DegradedPairs
-from gan_models.training.paired import Conditional, mean_errors, train_paired
-from gan_models.training.unpaired import CycleGAN, train_unpaired
+from gan_models.training.loop import Network
+from gan_models.training.paired import Conditional, Paired, mean_errors
+from gan_models.training.unpaired import CycleGAN, Unpaired
 
 SEEN = 2  # pictures of a batch whose features are compared, which takes as long as the network itself
 # CANDY (Swami and Das 2018, section 3.3): adversarial, content, squared and smooth absolute errors, by our weights.
@@ -34,51 +35,52 @@ def compact_network() -> RestorationUNet:
     return RestorationUNet((16, 32, 64, 96), blocks=4, gains=True, context=True)
 
 
-def train_candy(
-    data: Path,
-    out: Path,
-    *,
-    resume: bool = False,
-    steps: int = 4_000,
-    adversarial_from: int | None = None,
-    batch_size: int = 6,
-    patch: int = 128,
-    lr: float = 4e-4,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train CANDY on clear pictures below `data`; leave `dehaze-candy-compact.safetensors` in `out`.
+class Candy(Paired):
+    """Train CANDY on pairs with made-up haze; leave `dehaze-candy-compact.safetensors`.
 
-    The discriminator comes in for the last third, or from the step `adversarial_from` on. Yields as `train_paired`.
+    Args:
+        data: Folder of clear pictures.
+        steps: Iterations.
+        adversarial_from: The step from which on the discriminator counts; by default for the last third.
+        batch_size: Patches in an iteration.
+        patch: Their side.
+        lr: Learning rate to begin with.
     """
-    torch.manual_seed(seed)
-    perceptual = PerceptualLoss(checkpoints.load("features-compact", "cpu"), CONTENT_LAYERS)
 
-    def content(made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:
+    steps: int = 4_000
+    adversarial_from: int | None = None
+    batch_size: int = 6
+    patch: int = 128
+    lr: float = 4e-4
+    name = "dehaze-candy-compact"
+    adversarial_weight = CANDY_ADVERSARIAL_WEIGHT
+    held_out = HELD_OUT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.adversarial_from is None:
+            self.adversarial_from = self.steps * 2 // 3
+
+    def networks(self) -> tuple[RestorationUNet, Conditional]:
+        """Return the network, and a discriminator of hazy pictures with clear ones."""
+        self.perceptual = PerceptualLoss(checkpoints.load("features-compact", str(self.device)), CONTENT_LAYERS)
+        return compact_network(), Conditional(NLayerDiscriminator(6, ndf=32, n_layers=2))
+
+    def pairs(self) -> DegradedPairs:
+        """Return hazy patches and clear ones."""
+        return DegradedPairs(self.data, self.patch, random_haze, held_out=self.held_out)
+
+    def content(self, made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return squared and smooth absolute errors, and the distance of features."""
         errors = mean_errors(made, original)
         return {
             "squared": SQUARED_WEIGHT * errors["squared"],
             "smooth": SMOOTH_WEIGHT * errors["smooth"],
-            "content": CONTENT_WEIGHT * perceptual(made[:SEEN], original[:SEEN]),
+            "content": CONTENT_WEIGHT * self.perceptual(made[:SEEN], original[:SEEN]),
         }
 
-    yield from train_paired(
-        "dehaze-candy-compact",
-        out,
-        lambda seed: DegradedPairs(data, patch, seed, random_haze),
-        compact_network(),
-        content,
-        adversary=Conditional(NLayerDiscriminator(6, ndf=32, n_layers=2)),
-        adversarial_weight=CANDY_ADVERSARIAL_WEIGHT,
-        adversarial_from=steps * 2 // 3 if adversarial_from is None else adversarial_from,
-        steps=steps,
-        batch_size=batch_size,
-        lr=lr,
-        seed=seed,
-        resume=resume,
-    )
 
-
-class CycleDehaze(CycleGAN):
+class HazeCycle(CycleGAN):
     """CycleGAN from hazy to clear pictures, whose cycles must keep the features of a picture too."""
 
     def __init__(self, features: nn.Module):
@@ -116,106 +118,137 @@ def other_density(clear: torch.Tensor, hazed: torch.Tensor) -> torch.Tensor:
     shall be left alone.
     """
     density = torch.empty(len(clear), 1, 1, 1).uniform_(*DENSITIES) * (torch.rand(len(clear), 1, 1, 1) > CLEAR)
-    tinted = density * torch.empty(len(clear), 3, 1, 1).uniform_(1 - TINT, 1 + TINT)
+    tint = torch.empty(len(clear), 3, 1, 1).uniform_(1 - TINT, 1 + TINT)
+    density, tinted = density.to(clear.device), (density * tint).to(clear.device)
     noise = density.clamp(max=1) * ROUNDING * torch.randn_like(clear)
     return (clear + tinted * (hazed - clear) + noise).clamp(0, 1)
 
 
-def train_cycle(
-    data: Path,
-    out: Path,
+class CycleDehaze(Unpaired):
+    """Train Cycle-Dehaze without pairs; leave `dehaze-cycle-compact.safetensors`, and what makes haze as `haze`.
+
+    Haze is made up, but no hazy picture ever meets its clear original: half of the pictures serve as the one side,
+    half as the other. The result is the PSNR of what was hazy.
+
+    Args:
+        data: Folder of clear pictures.
+        steps: Iterations.
+        batch_size: Patches of either kind in an iteration.
+        patch: Their side.
+        lr: Learning rate of the first half.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 1
+    patch: int = 160
+    lr: float = 2e-4
+    names = ("dehaze-cycle-compact", "haze")
+    held_out = HELD_OUT
+
+    def networks(self) -> HazeCycle:
+        """Return networks that dehaze and haze, and their discriminators."""
+        return HazeCycle(checkpoints.load("features-compact", str(self.device)))
+
+    def sets(self) -> "Halves":
+        """Return hazy patches of some pictures and clear ones of others."""
+        return Halves(self.data, self.patch, self.held_out)
+
+
+class OwnHaze(Paired):
+    """Train the dehazing network of a Cycle-Dehaze on alone, from clear pictures and the haze that the other makes.
+
+    Its lesson of one picture a step, from a discriminator that wants more contrast, makes it change what merely looks
+    washed out; six pictures a step, half without haze, teach it to leave that alone.
+
+    Args:
+        data: Folder of clear pictures.
+        start: Folder of the training of Cycle-Dehaze.
+        steps: Iterations.
+        batch_size: Patches in an iteration.
+        patch: Their side.
+        lr: Learning rate to begin with.
+    """
+
+    start: Path
+    steps: int = 10_000
+    batch_size: int = 6
+    patch: int = 160
+    lr: float = 2e-4
+    name = "dehaze-cycle-compact"
+    held_out = HELD_OUT
+
+    def networks(self) -> tuple[RestorationUNet, None]:
+        """Return the network that dehazes, which has no adversary."""
+        dehaze, self.haze = compact_network(), compact_network()
+        for name, network in (("dehaze-cycle-compact", dehaze), ("haze", self.haze)):
+            network.load_state_dict(load_state_dict_file(self.start / f"{name}.safetensors", "safetensors"))
+        self.haze.to(self.device).eval().requires_grad_(False)
+        return dehaze, None
+
+    def pairs(self) -> "Halves":
+        """Return pictures, of which the clear half counts."""
+        return Halves(self.data, self.patch, self.held_out)
+
+    @torch.no_grad()
+    def next_pair(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return patches with and without haze, N×3×H×W in [0, 1]."""
+        _, clear = super().next_pair()
+        return other_density(clear, self.haze(clear)).contiguous(memory_format=torch.channels_last), clear
+
+    def content(self, made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the mean absolute error."""
+        return {"density": F.l1_loss(made.float(), original)}
+
+
+def cycle_dehaze(
     *,
-    resume: bool = False,
+    data: Path,
     steps: int = 10_000,
     start: Path | None = None,
     batch_size: int | None = None,
     patch: int = 160,
     lr: float = 2e-4,
     seed: int = 0,
-) -> Iterator[Step]:
-    """Train Cycle-Dehaze on pictures below `data`; leave `dehaze-cycle-compact.safetensors` in `out`.
+) -> CycleDehaze | OwnHaze:
+    """Return the trainer of Cycle-Dehaze, or with `start` of its dehazing network alone.
 
-    Haze is made up, but no hazy picture ever meets its clear original: half of the pictures serve as the one side,
-    half as the other. The network that makes haze is left too, as `haze.safetensors`.
-
-    With `start`, the folder of such a training, its dehazing network goes on alone, from clear pictures and the haze
-    that the other one makes. Its lesson of one picture a step, from a discriminator that wants more contrast, makes
-    it change what merely looks washed out; six pictures a step, half without haze, teach it to leave that alone.
-
-    Yields as `train_unpaired` or, with `start`, as `train_paired`, by the PSNR of what was hazy.
-
-    Raises:
-        ValueError: There are too few pictures, or no networks in `start`.
+    Args:
+        data: Folder of clear pictures.
+        steps: Iterations.
+        start: Folder of a training of Cycle-Dehaze, whose dehazing network goes on alone.
+        batch_size: Patches in an iteration; by default 1, or 6 with a start.
+        patch: Their side.
+        lr: Learning rate to begin with.
+        seed: Of all that is random.
     """
-    torch.manual_seed(seed)
-    common = {"steps": steps, "lr": lr, "seed": seed, "resume": resume}
-    if start is None:
-        yield from train_unpaired(
-            CycleDehaze(checkpoints.load("features-compact", "cpu")),
-            lambda seed: Unpaired(data, patch, seed),
-            out,
-            ("dehaze-cycle-compact", "haze"),
-            batch_size=batch_size or 1,
-            **common,
-        )
-        return
-    dehaze, haze = compact_network(), compact_network()
-    for name, network in (("dehaze-cycle-compact", dehaze), ("haze", haze)):
-        network.load_state_dict(load_state_dict_file(start / f"{name}.safetensors", "safetensors"))
-    haze.eval().requires_grad_(False)
-    yield from train_paired(
-        "dehaze-cycle-compact",
-        out,
-        lambda seed: OwnHaze(Unpaired(data, patch, seed), haze),
-        dehaze,
-        lambda made, clear: {"density": F.l1_loss(made.float(), clear)},
-        adversary=None,
-        adversarial_weight=0.0,
-        adversarial_from=0,
-        batch_size=batch_size or 6,
-        **common,
-    )
+    options: dict[str, Any] = {"data": data, "steps": steps, "patch": patch, "lr": lr, "seed": seed}
+    if batch_size is not None:
+        options["batch_size"] = batch_size
+    return CycleDehaze(**options) if start is None else OwnHaze(start=start, **options)
 
 
-class OwnHaze:
-    """Clear patches, half of them in the haze that a network makes, of other densities."""
-
-    def __init__(self, source: "Unpaired", haze: nn.Module):
-        self.source, self.haze = source, haze
-
-    @torch.no_grad()
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` patches with and without haze, N×3×size×size in [0, 1]."""
-        _, clear = self.source.batch(count)
-        return other_density(clear, self.haze(clear)), clear
-
-    def validate(self, network: nn.Module) -> float:
-        """Return the mean PSNR in dB that `network` reaches on held-out pictures in made-up haze."""
-        return self.source.pairs.validate(network)
-
-
-class Unpaired:
+class Halves:
     """Hazy patches of one half of the pictures and clear ones of the other half.
 
     Raises:
         ValueError: There are too few pictures, or one is smaller than a patch.
     """
 
-    def __init__(self, folder: Path, size: int, seed: int):
-        self.pairs = DegradedPairs(folder, size, seed, random_haze)
-        self.halves = [self.pairs.pictures[half::2] for half in (0, 1)]
-        if not all(self.halves):
-            raise ValueError(f"Training without pairs takes more than {HELD_OUT + 1} pictures.")
+    def __init__(self, folder: Path, size: int, held_out: int):
+        self.pairs = DegradedPairs(folder, size, random_haze, held_out=held_out)
+        self.halves = [self.pairs.pictures.some(slice(half, None, 2)) for half in (0, 1)]
+        if not all(map(len, self.halves)):
+            raise ValueError(f"Training without pairs takes more than {held_out + 1} pictures.")
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` hazy and as many clear patches, N×3×size×size in [0, 1], of different pictures."""
         sides = []
         for pictures, hazy in zip(self.halves, (True, False), strict=True):
-            patches = (self.pairs.good(pictures) for _ in range(count))
-            patches = [random_haze(patch, self.pairs.rng) if hazy else patch for patch in patches]
+            patches = (self.pairs.good(pictures, rng) for _ in range(count))
+            patches = [random_haze(patch, rng) if hazy else patch for patch in patches]
             sides.append(torch.cat([to_tensor(patch) for patch in patches]))
-        return tuple(sides)
+        return sides[0], sides[1]
 
-    def validate(self, dehaze: nn.Module, haze: nn.Module) -> float:
+    def validate(self, dehaze: Network, haze: Network | None = None) -> float:
         """Return the mean PSNR in dB that `dehaze` reaches on the held-out pictures."""
         return self.pairs.validate(dehaze)

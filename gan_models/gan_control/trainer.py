@@ -4,27 +4,24 @@ Phase one begins from `faces-compact`: w is turned so that what an attribute dep
 the mappings give normally distributed parts; from there the generator learns with a new discriminator.
 """
 
-from collections.abc import Iterator
 from collections.abc import Mapping as Values
 from pathlib import Path
 
-import cv2
 import torch
 import torch.nn.functional as F
 
-from gan_models import checkpoints
+from gan_models import checkpoints, processes
 from gan_models.checkpoints.loading import load_state_dict_file
-from gan_models.checkpoints.save import save_half
-from gan_models.device import pick_device, training_precision
+from gan_models.device import training_precision
 from gan_models.gan_control.measures import CONTROLS, Measures, distances, load_measures
 from gan_models.gan_control.model import ControlledGenerator, Stack
-from gan_models.jobs import Step
-from gan_models.nn.losses import discriminator_loss, generator_loss, r1_penalty
+from gan_models.jobs import check_wanted
+from gan_models.nn.losses import generator_loss
 from gan_models.stylegan2.network import GAIN, SLOPE, Discriminator, Generator
-from gan_models.stylegan2.trainer import R1_EVERY, R1_WEIGHT, Reals, adam, sheet, update
-from gan_models.training import checkpoint
+from gan_models.stylegan2.trainer import R1_EVERY, ADATrainer, Reals, adam, sheet
 from gan_models.training.augment import AdaptiveAugment
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Report, Trainer, descend, frozen
 
 START = "faces-compact"
 GROUPS = {"identity": 48, "age": 8, "pose": 8, "expression": 8, "illumination": 16, "hair": 8, "rest": 32}
@@ -46,79 +43,68 @@ SETTLING = 0.84  # share of the steps after which attributes weigh a third, for 
 SHIFT = 2  # pixels by which faces are moved at random before they are measured
 SAMPLES, DIRECTIONS = 128, 4  # faces, and directions of the identity's numbers, whose gradients turn w
 EVEN = 0.05  # how little it counts that a direction changes other attributes too
-REGRESSED, HELD = 2000, 0.1  # steps of phase two without drawing, and the weight of what they learn afterwards
+HELD = 0.1  # weight, while faces are drawn in phase two, of what was learned before
 
 
-def train(data: Path, out: Path, *, resume: bool = False, steps: int = 2160, seed: int = 0) -> Iterator[Step]:
-    """Phase one, on the folder `data` of UTKFace; leave `generator.safetensors` in `out`.
+class GANControl(ADATrainer):
+    """Train a generator of faces whose latents have parts, phase one; leave `generator.safetensors`.
 
-    Yields a `Step` every 20 iterations, and one with a sheet at each checkpoint, also written to `sheet.png`.
-
-    Raises:
-        ValueError: There are no pictures.
+    Args:
+        data: Folder of UTKFace.
+        steps: Iterations.
     """
-    device = pick_device()
-    torch.manual_seed(seed)
-    measures = load_measures(device)
-    yield Step(0, steps, message="turning the latents")
-    generator = beginning(measures, device)
-    discriminator = Discriminator(0, img_channels=3, **SIZES)
-    for network in (generator, discriminator):
-        network.to(device, memory_format=torch.channels_last)
-    ema = EMA(generator, decay=0.5 ** (BATCH / EMA_HALF_LIFE))
-    g_optimizer, d_optimizer = generator_adam(generator), adam(discriminator, RATES["discriminator"], R1_EVERY)
-    augment = AdaptiveAugment().to(device)
-    parts = {
-        "generator": generator,
-        "discriminator": discriminator,
-        "ema": ema,
-        "g_optimizer": g_optimizer,
-        "d_optimizer": d_optimizer,
-        "augment": augment,
-    }
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    reals = Reals(data, SIZES["img_resolution"])
-    losses: dict[str, float] = {}
-    while step < steps:
-        alone = step < ALONE
-        real = reals.batch(BATCH, device).contiguous(memory_format=torch.channels_last)
-        with training_precision(device), torch.set_grad_enabled(not alone):
-            z, shared = sharing(torch.randn(BATCH, generator.z_dim, device=device), generator.mapping.parts)
-            ws = generator.mapping(z)
-            generator.mapping.track(ws[:, 0].detach())
-            fake = generator.synthesis(ws)
-        with training_precision(device):
-            real_logits = discriminator(augment(real))
-            fake_logits = discriminator(augment(fake.detach()))
-        d_loss = discriminator_loss(real_logits, fake_logits)
-        augment.adapt(real_logits.detach().sign().mean().item(), BATCH)
-        update(d_optimizer, d_loss)
-        if step % R1_EVERY == 0:
-            pictures = augment(real).requires_grad_()
-            update(d_optimizer, R1_WEIGHT / 2 * R1_EVERY * r1_penalty(discriminator(pictures), pictures))
-        losses = {"discriminator": d_loss.item()}
+
+    data: Path
+    steps: int = 2160
+    validate_every = 250
+
+    def build(self) -> None:
+        """Turn the latents of the faces that are there, make a discriminator, and open the pictures."""
+        self.measures = load_measures(self.device)
+        self.generator = beginning(self.measures, self.device)
+        self.discriminator = Discriminator(0, img_channels=3, **SIZES)
+        for network in (self.generator, self.discriminator):
+            network.to(self.device, memory_format=torch.channels_last)
+        self.ema = EMA(self.generator, decay=0.5 ** (BATCH / EMA_HALF_LIFE))
+        self.g_optimizer = generator_adam(self.generator)
+        self.d_optimizer = adam(self.discriminator, RATES["discriminator"], R1_EVERY)
+        self.augment = AdaptiveAugment().to(self.device)
+        names = ("generator", "discriminator", "ema", "g_optimizer", "d_optimizer", "augment")
+        self.parts = {name: getattr(self, name) for name in names}
+        self.reals = Reals(self.data, SIZES["img_resolution"])
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Let the discriminator learn, and after some steps the generator, which attributes pull at too."""
+        alone, mapping = index < ALONE, self.generator.mapping
+        (real,) = self.batch(self.reals.batch(BATCH))
+        with training_precision(self.device), torch.set_grad_enabled(not alone):
+            z = processes.randn(len(real), self.generator.z_dim).to(self.device)
+            z, shared = sharing(z, mapping.parts)
+            ws = mapping(z)
+            mapping.track(ws[:, 0].detach())
+            fake = self.generator.synthesis(ws)
+        losses = {"discriminator": self.train_discriminator(real, fake.detach(), index)}
         if not alone:
-            discriminator.requires_grad_(False)
-            with training_precision(device):
-                g_loss = generator_loss(discriminator(augment(fake)))
-                found = measures(shifted((fake.float() + 1) / 2))
-            controls = contrastive(found, shared)
-            weight = 1 if step < SETTLING * steps else 1 / 3
-            update(g_optimizer, g_loss + weight * sum(WEIGHTS[name] * loss for name, loss in controls.items()))
-            discriminator.requires_grad_(True)
-            losses |= {"generator": g_loss.item()} | {name: loss.item() for name, loss in controls.items()}
-        ema.update(generator)
-        step += 1
-        if step % 20 == 0:
-            yield Step(step, steps, losses=losses)
-        if step % 250 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            picture = sheet(ema.network)
-            cv2.imwrite(str(out / "sheet.png"), picture[:, :, ::-1])
-            text = ", ".join(f"{name} {value:.2f}" for name, value in losses.items())
-            yield Step(step, steps, preview=picture, message=text)
-    save_half(ema.network.state_dict(), out / "generator.safetensors", {"pictures": str(step * BATCH)})
-    yield Step(steps, steps, message="done", result=sheet(ema.network))
+            with frozen(self.discriminator):
+                with training_precision(self.device):
+                    g_loss = generator_loss(self.discriminator(self.augment(fake)))
+                    found = self.measures(shifted((fake.float() + 1) / 2))
+                controls = contrastive(found, shared)
+                weight = 1 if index < SETTLING * self.steps else 1 / 3
+                pull = weight * sum(WEIGHTS[name] * loss for name, loss in controls.items())
+                descend(self.g_optimizer, g_loss + pull)
+            losses |= {"generator": g_loss} | controls
+        self.ema.update(self.generator)
+        return losses
+
+    def validate(self) -> Report:
+        """Return a sheet of what the average draws."""
+        picture = sheet(self.ema.network)
+        return Report(f"{self.done * BATCH} pictures", picture, result=picture)
+
+    def weights(self) -> dict:
+        """Return the average."""
+        return {"generator": (self.ema.network.state_dict(), {"pictures": str(self.done * BATCH)})}
 
 
 def generator_adam(generator: ControlledGenerator) -> torch.optim.Adam:
@@ -251,62 +237,78 @@ def pass_through(stack: Stack) -> None:
 # --- Phase two
 
 
-def train_controls(
-    start: Path, out: Path, *, resume: bool = False, steps: int = 400, samples: int = 10_000, seed: int = 0
-) -> Iterator[Step]:
-    """Phase two, on the generator in the folder `start`; leave `generator.safetensors`, with its controls, in `out`.
+class FaceControls(Trainer):
+    """Train what sets the parts of the latents, phase two; leave `generator.safetensors`, with its controls.
 
     Faces are drawn and measured; each control learns which part of w a value comes from. Then, with the generator
     held, controls learn to give faces in which the values are measured that were asked for.
 
-    Raises:
-        ValueError: `resume`, as this takes minutes and has no checkpoints.
-        WeightsError: There is no generator in `start`.
+    Args:
+        start: Folder of phase one.
+        steps: Iterations, of which the first two thousand draw no faces.
+        samples: Faces that are drawn and measured, a multiple of 32.
     """
-    if resume:
-        raise ValueError("Learning controls can't be resumed; it takes some minutes.")
-    device = pick_device()
-    torch.manual_seed(seed)
-    measures = load_measures(device)
-    generator = ControlledGenerator(GROUPS, CONTROLS, **SIZES, **STACKS)
-    state = load_state_dict_file(start / "generator.safetensors", "safetensors")
-    generator.load_state_dict(state)
-    generator.to(device, memory_format=torch.channels_last).eval()
-    generator.mapping.requires_grad_(False)
-    generator.synthesis.requires_grad_(False)
-    latents, values = [], []
-    for begun in range(0, samples, BATCH):
-        with torch.no_grad(), training_precision(device):
-            ws = generator.mapping(torch.randn(BATCH, generator.z_dim, device=device))
-            found = measures((generator.synthesis(ws, "const").float() / 2 + 0.5).clamp(0, 1))
-        latents.append(ws[:, 0])
-        values.append({name: found[name] for name in CONTROLS})
-        yield Step(begun, samples, message="measuring" if not begun else "")
-    latents = torch.cat(latents)
-    values = {name: torch.cat([one[name] for one in values]) for name in CONTROLS}
-    optimizer = torch.optim.Adam(generator.controls.parameters(), lr=RATES["controls"])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, REGRESSED + steps)
-    for step in range(REGRESSED + steps):
-        chosen = torch.randint(len(latents), (256,))
-        asked = {name: value[chosen] for name, value in values.items()}
-        wanted = {name: latents[chosen][:, generator.mapping.parts[name]] for name in CONTROLS}
-        losses = {name: F.l1_loss(generator.controls[name](asked[name]), wanted[name]) for name in CONTROLS}
-        loss, measured = sum(losses.values()), {}
-        if step >= REGRESSED:
-            order = torch.randint(len(latents), (len(CONTROLS), BATCH))  # values that need not go together
-            asked = {name: value[rows] for (name, value), rows in zip(values.items(), order, strict=True)}
-            with training_precision(device):
-                ws = generator.mapping(torch.randn(BATCH, generator.z_dim, device=device))
-                faces = generator.synthesis(generator.controlled(ws, asked))
-                found = measures(shifted((faces.float() + 1) / 2))
-            measured = {name: F.smooth_l1_loss(found[name], asked[name]) for name in CONTROLS}
-            loss = HELD * loss + sum(measured.values())
-        update(optimizer, loss)
-        schedule.step()
-        if step % 20 == 0:
-            named = {f"{name}, measured": value.item() for name, value in measured.items()}
-            shown = named or {name: value.item() for name, value in losses.items()}
-            yield Step(step, REGRESSED + steps, losses=shown)
-    error = ", ".join(f"{name} {value.item():.3f}" for name, value in measured.items())
-    save_half(generator.state_dict(), out / "generator.safetensors", {"samples": str(samples)})
-    yield Step(REGRESSED + steps, REGRESSED + steps, message=error, result=generator)
+
+    start: Path
+    steps: int = 2400
+    samples: int = 10_000
+    regressed = 2000
+
+    def build(self) -> None:
+        """Load the generator, measure what it draws, and make what controls learn by."""
+        self.measures = load_measures(self.device)
+        self.generator = ControlledGenerator(GROUPS, CONTROLS, **SIZES, **STACKS)
+        self.generator.load_state_dict(load_state_dict_file(self.start / "generator.safetensors", "safetensors"))
+        self.generator.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        controls = self.generator.controls.requires_grad_(True)
+        drawn = [self.measured() for _ in range(0, self.samples, BATCH)]
+        self.latents = torch.cat([latents for latents, _ in drawn])
+        self.values = {name: torch.cat([values[name] for _, values in drawn]) for name in CONTROLS}
+        self.optimizer = torch.optim.Adam(controls.parameters(), lr=RATES["controls"])
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.steps)
+        self.parts = {"controls": controls, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    @torch.no_grad()
+    def measured(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return latents w of random faces, N×D, and what is measured at these by the names of the controls."""
+        check_wanted()
+        with training_precision(self.device):
+            ws = self.generator.mapping(torch.randn(BATCH, self.generator.z_dim).to(self.device))
+            found = self.measures((self.generator.synthesis(ws, "const").float() / 2 + 0.5).clamp(0, 1))
+        return ws[:, 0], found
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Learn which parts of w values come from, and in the end which faces they come to."""
+        (chosen,) = self.batch(torch.randint(len(self.latents), (256,)))
+        parts = self.generator.mapping.parts
+        regressed = {
+            name: F.l1_loss(self.generator.controls[name](values[chosen]), self.latents[chosen][:, parts[name]])
+            for name, values in self.values.items()
+        }
+        if index < self.regressed:
+            losses, loss = regressed, sum(regressed.values())
+        else:
+            measured = self.drawn_losses()
+            losses = {f"{name}, measured": value for name, value in measured.items()}
+            loss = HELD * sum(regressed.values()) + sum(measured.values())
+        descend(self.optimizer, loss)
+        self.schedule.step()
+        return losses
+
+    def drawn_losses(self) -> dict[str, torch.Tensor]:
+        """Return how far what is measured at faces is from what was asked for, values that need not go together."""
+        (rows,) = self.batch(torch.randint(len(self.latents), (len(CONTROLS), BATCH)).T)
+        asked = {name: self.values[name][column] for name, column in zip(CONTROLS, rows.T, strict=True)}
+        with training_precision(self.device):
+            ws = self.generator.mapping(processes.randn(len(rows), self.generator.z_dim).to(self.device))
+            faces = self.generator.synthesis(self.generator.controlled(ws, asked))
+            found = self.measures(shifted((faces.float() + 1) / 2))
+        return {name: F.smooth_l1_loss(found[name], asked[name]) for name in CONTROLS}
+
+    def validate(self) -> Report:
+        """Return the generator."""
+        return Report(f"{self.done} steps", result=self.generator)
+
+    def weights(self) -> dict:
+        """Return the generator with its controls."""
+        return {"generator": (self.generator.state_dict(), {"samples": str(self.samples)})}

@@ -1,23 +1,19 @@
 """Train an encoder for a generator of faces, on its own samples, whose latents are known, and on real faces."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from gan_models import checkpoints
-from gan_models.checkpoints.save import save_half
-from gan_models.device import mixed_precision, pick_device
+from gan_models.device import training_precision
 from gan_models.inversion.measurements import grey, known
 from gan_models.inversion.network import Encoder
-from gan_models.jobs import Step
 from gan_models.nn.features.distance import FeatureDistance
-from gan_models.training import checkpoint
-from gan_models.training.datasets import load_squares
+from gan_models.training.datasets import squares
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Report, Trainer, descend
 
 MODEL = "faces-compact"
 LATENT_WEIGHT, PIXEL_WEIGHT, FEATURE_WEIGHT, SPREAD_WEIGHT = 0.5, 2.0, 0.3, 0.01
@@ -25,68 +21,79 @@ LEARNING_RATE = 1e-3
 SHEET = 8
 
 
-def train(
-    data: Path, out: Path, *, resume: bool = False, steps: int = 5000, batch_size: int = 16, seed: int = 0
-) -> Iterator[Step]:
-    """Train on the faces below `data`, cut as the generator's were; leave `encoder.safetensors` in `out`.
+class FaceEncoder(Trainer):
+    """Train an encoder for `faces-compact`; leave `encoder.safetensors`.
 
     Half of each batch is drawn, half is real. A quarter of the faces are shown to the encoder in grey and a quarter
-    with a hole, so that it also guesses what is missing. Yields a `Step` every 20 iterations, and one with a sheet
-    (given, guessed) at each checkpoint.
+    with a hole, so that it also guesses what is missing.
 
-    Raises:
-        ValueError: There are no pictures.
+    Args:
+        data: Folder of faces, cut as the generator's were.
+        steps: Iterations.
+        batch_size: Pictures in each.
     """
-    device = pick_device()
-    torch.manual_seed(seed)
-    generator = checkpoints.load(MODEL, str(device)).to(memory_format=torch.channels_last)
-    distance = FeatureDistance(checkpoints.load("features-compact", str(device)))
-    side = generator.img_resolution
-    reals = torch.from_numpy(load_squares(data, side))
-    encoder = Encoder(generator.num_ws, generator.w_dim, side).to(device, memory_format=torch.channels_last)
-    encoder.w_avg.copy_(generator.mapping.w_avg)
-    ema = EMA(encoder)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.1)
-    parts = {"encoder": encoder, "ema": ema, "optimizer": optimizer, "schedule": schedule}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    half = batch_size // 2
-    with torch.no_grad():
-        spread = generator.mapping(torch.randn(1000, generator.z_dim, device=device))[:, 0].std()
-    while step < steps:
-        with torch.no_grad(), mixed_precision(device, bfloat16=True):
-            ws = generator.mapping(torch.randn(half, generator.z_dim, device=device), truncation_psi=0.9)
-            drawn = generator.synthesis(ws, "random").float() / 2 + 0.5
-            real = reals[torch.randint(len(reals), (half,))].to(device) / 255
-            real = torch.where(torch.rand(half, 1, 1, 1, device=device) < 0.5, real.flip(3), real)
-            faces = torch.cat([drawn.clamp(0, 1), real]).contiguous(memory_format=torch.channels_last)
-            described = distance.describe(faces)
-        with mixed_precision(device, bfloat16=True):
-            guessed = encoder(degraded(faces)).float()
-            redrawn = generator.synthesis(guessed, "const").float() / 2 + 0.5
-            features = distance(redrawn, described).mean()
+
+    data: Path
+    steps: int = 5000
+    batch_size: int = 16
+
+    def build(self) -> None:
+        """Load the generator, make the encoder and what it learns by, and open the pictures."""
+        device = str(self.device)
+        self.generator = generator = checkpoints.load(MODEL, device).to(memory_format=torch.channels_last)
+        self.distance = FeatureDistance(checkpoints.load("features-compact", device))
+        self.reals = squares(self.data, generator.img_resolution)
+        self.encoder = Encoder(generator.num_ws, generator.w_dim, generator.img_resolution)
+        self.encoder.to(self.device, memory_format=torch.channels_last)
+        self.encoder.w_avg.copy_(generator.mapping.w_avg)
+        self.ema = EMA(self.encoder)
+        self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=LEARNING_RATE)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LEARNING_RATE, self.steps, pct_start=0.1)
+        self.parts = {name: getattr(self, name) for name in ("encoder", "ema", "optimizer", "schedule")}
+        with torch.no_grad():
+            self.spread = generator.mapping(torch.randn(1000, generator.z_dim).to(self.device))[:, 0].std()
+
+    @torch.no_grad()
+    def faces(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return N×3×H×W faces in [0, 1], half drawn and half real, and the latents of those that are drawn."""
+        half = self.batch_size // 2
+        with training_precision(self.device):
+            (z,) = self.batch(torch.randn(half, self.generator.z_dim))
+            ws = self.generator.mapping(z, truncation_psi=0.9)
+            drawn = self.generator.synthesis(ws, "random").float() / 2 + 0.5
+        real = self.reals.batch(torch.randint(len(self.reals), (half,))) / 255
+        (real,) = self.batch(torch.where(torch.rand(half, 1, 1, 1) < 0.5, real.flip(3), real))
+        return torch.cat([drawn.clamp(0, 1), real]).contiguous(memory_format=torch.channels_last), ws
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Bring what is drawn of the guessed latents nearer to the faces, and the guesses to the latents known."""
+        faces, ws = self.faces()
+        with training_precision(self.device):
+            with torch.no_grad():
+                described = self.distance.describe(faces)
+            guessed = self.encoder(degraded(faces)).float()
+            redrawn = self.generator.synthesis(guessed, "const").float() / 2 + 0.5
+            features = self.distance(redrawn, described).mean()
+        known, far = guessed[: len(ws)], guessed[len(ws) :] - self.encoder.w_avg
         losses = {
-            "latents": LATENT_WEIGHT * F.mse_loss(guessed[:half], ws) / spread**2,
+            "latents": LATENT_WEIGHT * F.mse_loss(known, ws) / self.spread**2,
             "pixels": PIXEL_WEIGHT * F.mse_loss(redrawn, faces) / 0.05,
             "features": FEATURE_WEIGHT * features.float(),
-            "spread": SPREAD_WEIGHT * (guessed[half:] - encoder.w_avg).square().mean() / spread**2,
+            "spread": SPREAD_WEIGHT * far.square().mean() / self.spread**2,
         }
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        ema.update(encoder)
-        step += 1
-        if step % 20 == 0:
-            yield Step(step, steps, losses={name: loss.item() for name, loss in losses.items()})
-        if step % 500 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            picture = sheet(ema.network, generator, faces)
-            cv2.imwrite(str(out / "sheet.png"), picture[:, :, ::-1])
-            yield Step(step, steps, preview=picture, message=f"{step * batch_size} pictures")
-    save_half(ema.network.state_dict(), out / "encoder.safetensors", {"pictures": str(step * batch_size)})
-    yield Step(steps, steps, message="done", result=ema.network)
+        descend(self.optimizer, sum(losses.values()), clip=5.0)
+        self.schedule.step()
+        self.ema.update(self.encoder)
+        return losses
+
+    def validate(self) -> Report:
+        """Return a sheet of faces, drawn and real, over what the average makes of them."""
+        picture = sheet(self.ema.network, self.generator, self.faces()[0])
+        return Report(f"{self.done * self.batch_size} pictures", picture, result=self.ema.network)
+
+    def weights(self) -> dict:
+        """Return the average."""
+        return {"encoder": (self.ema.network.state_dict(), {"pictures": str(self.done * self.batch_size)})}
 
 
 def degraded(faces: torch.Tensor) -> torch.Tensor:

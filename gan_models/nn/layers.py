@@ -27,9 +27,10 @@ class BatchNorm(nn.BatchNorm2d):
         variance = all_reduce((values - mean[:, None, None]).square().mean((0, 2, 3))) / processes
         count = x.numel() // x.shape[1] * processes
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
+            momentum = self.momentum or 1 / int(self.num_batches_tracked)  # None: all batches count alike
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * count / (count - 1), momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
         return torch.addcmul((self.bias - mean * scale)[:, None, None], values, scale[:, None, None]).to(x.dtype)
 

@@ -24,8 +24,9 @@ from gan_models.singan import (
     applications,
 )
 from gan_models.singan.model import SinGAN, from_picture, load, resize, to_picture
-from gan_models.singan.trainer import train
+from gan_models.singan.trainer import SinGANTrainer
 from gan_models.task import Task
+from gan_models.training.loop import fit
 
 SHORT_OF_MEMORY = "The memory of this device is too short for this; try a smaller size."
 UPSCALING_SHARE = 0.97  # of the time that super-resolution takes, spent on training
@@ -130,11 +131,12 @@ def upscale(ask: SinganUpscale, device: str | None = None) -> Iterator[Step]:
     size.
 
     Raises:
-        ValueError: See `trainer.train`.
+        ValueError: See `SinGANTrainer`.
     """
     colour, alpha = split_alpha(ask.image)
     model = None
-    for step in train(colour, preset=ask.preset, seed=ask.seed, device=device, upscaling=True):
+    trainer = SinGANTrainer(picture=colour, preset=ask.preset, seed=ask.seed, upscaling=True)
+    for step in fit(trainer, device=device):
         model, total = step.result, round(step.total / UPSCALING_SHARE)
         if model is None:
             yield replace(step, total=total)

@@ -1,6 +1,7 @@
 """`python -m gan_models singan train INPUT -o OUTPUT`: a model of each picture, as files."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +29,21 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train on what the command line says; return the exit code."""
-    from gan_models.singan import model, trainer  # bring PyTorch
+    from gan_models.singan.trainer import SinGANTrainer  # bring PyTorch
+    from gan_models.training import checkpoint
+    from gan_models.training.loop import fit
 
     def learn(picture: np.ndarray, target: Path) -> None:
-        state = target.with_suffix(".training")
-        if options.resume and target.exists() and not state.exists():
+        folder = target.with_suffix(".training")
+        if options.resume and target.exists() and not folder.exists():
             return
-        if not options.resume:
-            state.unlink(missing_ok=True)
-        steps = trainer.train(
-            flatten(picture), preset=options.preset, seed=options.seed, out=state, device=options.device
-        )
+        trainer = SinGANTrainer(picture=flatten(picture), preset=options.preset, seed=options.seed)
+        resume = options.resume and (folder / checkpoint.NAME).exists()
         with tqdm(unit="step", disable=None, leave=False) as bar:
-            for step in steps:
+            for step in fit(trainer, folder, resume=resume, device=options.device):
                 bar.total, bar.n = step.total, step.index
                 bar.set_description(step.message, refresh=True)
-        model.save(step.result, target)
-        state.unlink()
+        (folder / "model.safetensors").replace(target)
+        shutil.rmtree(folder)
 
     return each_file(options.input, options.output, learn, ".safetensors")

@@ -17,6 +17,7 @@ from gan_models.singan.network import Generator
 
 COARSEST = 25  # pixels of the shorter side
 SCALE_FACTOR = 0.75
+METADATA = {"task": "single-image"}  # of files
 MAX_SCALES, MAX_SIDE = 16, 512  # of files that visitors bring
 FIRST_CHANNELS, MAX_CHANNELS, CHANNELS_EVERY = 32, 128, 4
 
@@ -115,7 +116,7 @@ class SinGAN(nn.Module):
 
 def save(model: SinGAN, path: str | os.PathLike) -> str:
     """Write a trained model as one safetensors file, in half precision, and return its path."""
-    save_half(model.state_dict(), Path(path), {"task": "single-image"})
+    save_half(model.state_dict(), Path(path), METADATA)
     return str(path)
 
 

@@ -7,21 +7,18 @@ of real and drawn pictures. Small scales, where calls cost more than pixels, see
 learning rate gets there sooner, and an average of the weights takes away its unrest.
 """
 
-import pickle
+import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gan_models.device import computing, pick_device
-from gan_models.jobs import Step, check_wanted, uninterrupted
 from gan_models.nn.losses import critic_loss, gradient_penalty
 from gan_models.singan.model import (
     FIRST_CHANNELS,
+    METADATA,
     SCALE_FACTOR,
     SinGAN,
     from_picture,
@@ -32,10 +29,11 @@ from gan_models.singan.model import (
 from gan_models.singan.network import Discriminator
 from gan_models.training import checkpoint
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Report, Trainer, descend, frozen
 
 SMALLEST = 11  # the side of a patch that the discriminator sees
 LONGEST = 8  # in units of the other side
-REPORT_EVERY, REPORT_SECONDS, PREVIEW_SECONDS, KEEP_SECONDS = 5, 0.5, 1.0, 20.0
+PREVIEW_SECONDS = 1.0
 DECAY_AT, DECAY = 0.8, 0.1
 SAMPLED_PIXELS = 3000  # of all pictures of a step: below, more of them cost little
 PENALTY_WEIGHT, RECONSTRUCTION_WEIGHT, NOISE_WEIGHT = 0.1, 10.0, 0.1
@@ -44,7 +42,6 @@ TINY = 256  # pixels of a scale up to which one thread of a CPU does: no slower,
 OVERHEAD = 1500  # pixels that take as long as what an iteration does besides
 BANK = 64  # pictures of the scales below
 ACTIVATIONS = 2**25  # of a layer, while those are drawn
-SHORT_OF_MEMORY = "The memory of this device is too short to train on this picture."
 
 
 @dataclass(frozen=True)
@@ -82,125 +79,78 @@ PRESETS = {
 }
 
 
-def train(
-    picture: np.ndarray,
-    *,
-    preset: str = "quick",
-    seed: int = 0,
-    out: Path | None = None,
-    device: str | None = None,
-    upscaling: bool = False,
-) -> Iterator[Step]:
-    """Train on `picture`, H×W×3 uint8; the last step's result is the `SinGAN`.
+class SinGANTrainer(Trainer):
+    """Train on one picture; leave `model.safetensors`. The result is the `SinGAN`.
 
-    Yields a `Step` after every few iterations, with losses and, about once a second, a picture that the scale under
-    training draws. Steps are counted by the time that they should take, which is longer at finer scales.
+    About once a second, and at the end of each scale, there is a preview that the scale under training draws.
 
     Args:
-        picture: What to learn from.
+        picture: What to learn from, H×W×3 uint8.
         preset: A name in `PRESETS`.
-        seed: Of all that is random.
-        out: A file that keeps the state of the training, also when it is cancelled; where it is there, the training
-            goes on from it.
-        device: "cuda", "mps" or "cpu"; None picks the best there is.
         upscaling: Train for super-resolution (section 4.1 and supplement): scales nearer to each other, and ten times
             the weight on the reconstruction.
-
-    Raises:
-        ValueError: No such preset; the picture is smaller than 11 pixels or more than eight times as long as wide; or
-            `out` holds a training of something else.
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"The preset must be one of {', '.join(PRESETS)}, not “{preset}”.")
-    if min(picture.shape[:2]) < SMALLEST:
-        raise ValueError(f"SinGAN takes pictures of {SMALLEST}×{SMALLEST} pixels or more.")
-    if max(picture.shape[:2]) > LONGEST * min(picture.shape[:2]):
-        raise ValueError(f"SinGAN takes pictures that are at most {LONGEST} times as long as wide.")
-    training = Training(picture, preset, seed, pick_device(device), upscaling)
-    if out and out.exists():
-        _restore(training, out)
-    sizes, total = training.model.sizes, sum(training.efforts())
-    whole, reported, shown, kept = True, 0.0, 0.0, time.monotonic()
-    try:
-        while training.scale < len(sizes):
-            check_wanted()
-            whole = False
-            threads = 1 if np.prod(sizes[training.scale]) <= TINY else None
-            with computing(training.device, SHORT_OF_MEMORY, threads), uninterrupted():
-                scale, losses = training.scale, training.iterate()
-            whole = True
-            time.sleep(0.0005)  # so that others who wait for the device get it
-            if out and time.monotonic() - kept > KEEP_SECONDS:
-                checkpoint.save(out, training.effort(), {"training": training})
-                kept = time.monotonic()
-            if training.iteration % REPORT_EVERY and time.monotonic() - reported < REPORT_SECONDS:
-                continue
-            preview = None
-            if time.monotonic() - shown > PREVIEW_SECONDS or not training.iteration:
-                preview, shown = to_picture(training.sample(scale)), time.monotonic()
-            reported = time.monotonic()
-            height, width = sizes[scale]
-            message = f"Scale {scale + 1} of {len(sizes)}, {width} × {height} pixels"
-            yield Step(training.effort(), total, preview=preview, losses=losses, message=message)
-    finally:
-        if out and whole:  # else an iteration was broken off, and what was kept before it is good
-            checkpoint.save(out, training.effort(), {"training": training})
-    yield Step(total, total, result=training.model)
-
-
-def _restore(training: "Training", out: Path) -> None:
-    try:
-        with computing(training.device, SHORT_OF_MEMORY):
-            checkpoint.load(out, {"training": training})
-    except (pickle.UnpicklingError, EOFError, KeyError, RuntimeError):
-        raise ValueError("The training that should go on can't be read; start it afresh.") from None
-
-
-class Training:
-    """A training under way: `iterate` takes it one iteration further, `state_dict` holds all that is needed to go on.
 
     Attributes:
         model: The pyramid; scales above `scale` are not trained yet.
         scale: The scale that is being trained; their number when all are done.
         iteration: Iterations done at this scale.
         iterations: How many there are at each scale.
+
+    Raises:
+        ValueError: No such preset; or the picture is smaller than 11 pixels or more than eight times as long as wide.
     """
 
-    def __init__(self, picture: np.ndarray, preset: str, seed: int, device: torch.device, upscaling: bool = False):
-        self.preset, self.seed, self.device = PRESETS[preset], seed, device
-        self.rng = torch.Generator().manual_seed(seed)
-        self.reconstruction_weight = UPSCALING_WEIGHT if upscaling else RECONSTRUCTION_WEIGHT
-        factor = UPSCALING_FACTOR if upscaling else SCALE_FACTOR
-        sizes = pyramid_sizes(*picture.shape[:2], self.preset.max_side, factor)
-        self.iterations = [round(count) for count in np.geomspace(*self.preset.iterations, len(sizes))]
-        self.whole = resize(from_picture(picture), sizes[-1]).clamp(-1, 1)
-        self.model = SinGAN(sizes, None if self.preset.doubling else [FIRST_CHANNELS] * len(sizes)).requires_grad_(
-            False
-        )
+    picture: np.ndarray
+    preset: str = "quick"
+    upscaling: bool = False
+    report_every = 1
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"The preset must be one of {', '.join(PRESETS)}, not “{self.preset}”.")
+        if min(self.picture.shape[:2]) < SMALLEST:
+            raise ValueError(f"SinGAN takes pictures of {SMALLEST}×{SMALLEST} pixels or more.")
+        if max(self.picture.shape[:2]) > LONGEST * min(self.picture.shape[:2]):
+            raise ValueError(f"SinGAN takes pictures that are at most {LONGEST} times as long as wide.")
+        self.chosen = PRESETS[self.preset]
+        self.reconstruction_weight = UPSCALING_WEIGHT if self.upscaling else RECONSTRUCTION_WEIGHT
+        factor = UPSCALING_FACTOR if self.upscaling else SCALE_FACTOR
+        self.sizes = pyramid_sizes(*self.picture.shape[:2], self.chosen.max_side, factor)
+        self.iterations = [round(count) for count in np.geomspace(*self.chosen.iterations, len(self.sizes))]
+        self.steps = self.validate_every = sum(self.iterations)
+
+    def build(self) -> None:
+        """Make the pyramid, and begin with its coarsest scale."""
+        self.rng = torch.Generator().manual_seed(self.seed)
+        self.whole = resize(from_picture(self.picture), self.sizes[-1]).clamp(-1, 1)
+        channels = None if self.chosen.doubling else [FIRST_CHANNELS] * len(self.sizes)
+        self.model = SinGAN(self.sizes, channels).requires_grad_(False)
         self.model.picture.copy_(torch.from_numpy(to_picture(self.whole)))
-        self.model.z_star.copy_(self.model.noise(0, sizes[0], self.rng))
-        self.model.to(device)
-        self.scale = self.iteration = 0
+        self.model.z_star.copy_(self.model.noise(0, self.sizes[0], self.rng))
+        self.model.to(self.device)
+        self.scale, self.iteration, self.shown = 0, 0, 0.0
         self.discriminator: Discriminator | None = None
         self._begin_scale()
+        digest = hashlib.sha256(self.picture.tobytes()).hexdigest()
+        facts = asdict(self.chosen) | {"seed": self.seed, "upscaling": self.upscaling, "picture": digest}
+        self.parts = {"about": checkpoint.About(**facts), "training": self}
 
-    def efforts(self) -> list[int]:
-        """Return what each scale takes, in units of about the same time."""
-        areas = [height * width + OVERHEAD for height, width in self.model.sizes]
-        widths = self.model.channels
-        return [
-            count * width * area // 1000 for count, width, area in zip(self.iterations, widths, areas, strict=True)
-        ]
+    def effort(self, steps: int) -> int:
+        """Return how much work so many steps are, in units of about the same time."""
+        areas = [height * width + OVERHEAD for height, width in self.sizes]
+        scales = zip(self.iterations, self.model.channels, areas, strict=True)
+        efforts = [count * width * area // 1000 for count, width, area in scales]
+        return int(np.interp(steps, np.cumsum([0, *self.iterations]), np.cumsum([0, *efforts])))
 
-    def effort(self) -> int:
-        """Return what has been done, in the same units."""
-        efforts = self.efforts()
-        begun = efforts[self.scale] * self.iteration // self.iterations[self.scale] if self.iteration else 0
-        return sum(efforts[: self.scale]) + begun
+    @property
+    def threads(self) -> int | None:
+        """One of a CPU at small scales."""
+        small = self.scale < len(self.sizes) and np.prod(self.sizes[self.scale]) <= TINY
+        return 1 if small else None
 
     def _begin_scale(self) -> None:
         """Prepare what stays the same while a scale is trained; start from the weights of the scale below."""
-        scale, size, model = self.scale, self.model.sizes[self.scale], self.model
+        scale, size, model = self.scale, self.sizes[self.scale], self.model
         self.real = resize(self.whole, size).to(self.device)
         self.generator = model.generators[scale].requires_grad_(True)
         widths = model.channels
@@ -212,10 +162,10 @@ class Training:
             for network in (self.generator, self.discriminator):
                 initialize(network, self.rng)
         self.g_optimizer, self.d_optimizer = (
-            torch.optim.Adam(network.parameters(), lr=self.preset.rate, betas=(0.5, 0.999))
+            torch.optim.Adam(network.parameters(), lr=self.chosen.rate, betas=(0.5, 0.999))
             for network in (self.generator, self.discriminator)
         )
-        self.average = EMA(self.generator, self.preset.memory)
+        self.average = EMA(self.generator, self.chosen.memory)
         with torch.no_grad():
             if scale:
                 bank_rng = torch.Generator().manual_seed(self.seed + scale)
@@ -230,11 +180,11 @@ class Training:
                 self.bank = self.reconstructed = torch.zeros_like(self.real)
                 self.fixed_noise = model.z_star
 
-    def iterate(self) -> dict[str, float]:
-        """Take one iteration and return its losses; move on to the next scale after the last one."""
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Take one iteration; move on to the next scale after the last one."""
         self.set_rate()
-        for _ in range(self.preset.steps):
-            losses = self._step(self.iteration % self.preset.penalty_every == 0)
+        for _ in range(self.chosen.steps):
+            losses = self._learn(self.iteration % self.chosen.penalty_every == 0)
         self.advance()
         return losses
 
@@ -242,7 +192,7 @@ class Training:
         """Set the learning rate of this iteration."""
         decayed = self.iteration >= DECAY_AT * self.iterations[self.scale]
         for optimizer in (self.g_optimizer, self.d_optimizer):
-            optimizer.param_groups[0]["lr"] = self.preset.rate * (DECAY if decayed else 1)
+            optimizer.param_groups[0]["lr"] = self.chosen.rate * (DECAY if decayed else 1)
 
     def advance(self) -> None:
         """Count an iteration; after the last one of a scale, keep the average weights and move on to the next."""
@@ -252,12 +202,12 @@ class Training:
             self.generator.requires_grad_(False)
             self.generator.load_state_dict(self.average.network.state_dict())
             self.scale, self.iteration = self.scale + 1, 0
-            if self.scale < len(self.model.sizes):
+            if self.scale < len(self.sizes):
                 self._begin_scale()
 
-    def _step(self, penalize: bool) -> dict[str, float]:
-        height, width = self.model.sizes[self.scale]
-        count = max(1, min(self.preset.samples, SAMPLED_PIXELS // (height * width)))
+    def _learn(self, penalize: bool) -> dict[str, torch.Tensor]:
+        height, width = self.sizes[self.scale]
+        count = max(1, min(self.chosen.samples, SAMPLED_PIXELS // (height * width)))
         chosen = torch.randint(len(self.bank), (count,), generator=self.rng)
         noises = [self.model.noise(self.scale, (height, width), self.rng) for _ in range(count)]
         noise = torch.cat([*(noise * self.model.amplitudes[self.scale] for noise in noises), self.fixed_noise])
@@ -269,19 +219,30 @@ class Training:
         if penalize:
             real = self.real.expand(count, -1, -1, -1)
             penalty = gradient_penalty(self.discriminator, real, fake, self.rng, by_pixel=True)
-            d_loss = d_loss + PENALTY_WEIGHT * self.preset.penalty_every * penalty
-        self.d_optimizer.zero_grad()
-        d_loss.backward()
-        self.d_optimizer.step()
+            d_loss = d_loss + PENALTY_WEIGHT * self.chosen.penalty_every * penalty
+        descend(self.d_optimizer, d_loss)
+        with frozen(self.discriminator):
+            adversarial = -self.discriminator(fake).mean()
+            error = F.mse_loss(reconstruction, self.real)
+            descend(self.g_optimizer, adversarial + self.reconstruction_weight * error)
+        return {"discriminator": d_loss, "generator": adversarial, "reconstruction": error}
 
-        self.discriminator.requires_grad_(False)
-        adversarial = -self.discriminator(fake).mean()
-        error = F.mse_loss(reconstruction, self.real)
-        self.g_optimizer.zero_grad()
-        (adversarial + self.reconstruction_weight * error).backward()
-        self.g_optimizer.step()
-        self.discriminator.requires_grad_(True)
-        return {"discriminator": d_loss.item(), "generator": adversarial.item(), "reconstruction": error.item()}
+    def report(self, losses: dict[str, float]) -> Report:
+        """Return what the scale that was just trained draws, now and then."""
+        scale, preview = self.scale - (not self.iteration), None
+        if not self.iteration or time.monotonic() - self.shown > PREVIEW_SECONDS:
+            preview, self.shown = to_picture(self.sample(scale)), time.monotonic()
+        height, width = self.sizes[scale]
+        message = f"Scale {scale + 1} of {len(self.sizes)}, {width} × {height} pixels"
+        return Report(message, preview, losses)
+
+    def validate(self) -> Report:
+        """Return the pyramid."""
+        return Report(result=self.model)
+
+    def weights(self) -> dict:
+        """Return the pyramid."""
+        return {"model": (self.model.state_dict(), METADATA)}
 
     @torch.no_grad()
     def sample(self, scale: int) -> torch.Tensor:
@@ -289,32 +250,20 @@ class Training:
         rng = torch.Generator().manual_seed(self.seed + self.iteration)
         if scale < self.scale:
             return self.model.draw(until=scale + 1, rng=rng)
-        noise = self.model.noise(scale, self.model.sizes[scale], rng) * self.model.amplitudes[scale]
+        noise = self.model.noise(scale, self.sizes[scale], rng) * self.model.amplitudes[scale]
         return self.model.generators[scale](noise, self.bank[:1])
 
     def state_dict(self) -> dict:
         """Return what `load_state_dict` restores."""
         parts = ("model", "discriminator", "g_optimizer", "d_optimizer", "average")
         state = {name: getattr(self, name).state_dict() for name in parts}
-        where = {"scale": self.scale, "iteration": self.iteration, "rng": self.rng.get_state()}
-        return state | where | {"kind": self._kind()}
-
-    def _kind(self) -> list:
-        """Return what must be the same for a training to go on."""
-        return [*asdict(self.preset).values(), self.seed, self.reconstruction_weight]
+        return state | {"scale": self.scale, "iteration": self.iteration, "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore a state of a training with the same picture, preset and seed.
-
-        Raises:
-            ValueError: It is of another one.
-        """
-        picture = state["model"]["picture"]
-        if state["kind"] != self._kind() or not torch.equal(picture.cpu(), self.model.picture.cpu()):
-            raise ValueError("The training that should go on was of another picture, preset or seed.")
+        """Restore a state of a training with the same picture, preset and seed."""
         self.model.load_state_dict(state["model"])
         self.scale, self.iteration = state["scale"], state["iteration"]
-        if self.scale < len(self.model.sizes):
+        if self.scale < len(self.sizes):
             self.discriminator = Discriminator(self.model.channels[max(self.scale - 1, 0)]).to(self.device)
             self._begin_scale()
             self.model.load_state_dict(state["model"])

@@ -1,6 +1,5 @@
 """Train a transformer network for one style (Johnson et al. 2016, section 3)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -8,17 +7,16 @@ import numpy as np
 import torch
 
 from gan_models import checkpoints
-from gan_models.checkpoints.save import save_half
-from gan_models.device import mixed_precision, pick_device
+from gan_models.device import training_precision
 from gan_models.images import decode, flatten
 from gan_models.images.tensors import to_tensor
-from gan_models.jobs import Step
 from gan_models.style_transfer import CONTENT_LAYER, STYLE_LAYERS
 from gan_models.style_transfer.losses import content_loss, grams, style_loss, total_variation
 from gan_models.style_transfer.network import LEVELS, TransformerNet
 from gan_models.training import checkpoint
-from gan_models.training.datasets import load_squares
+from gan_models.training.datasets import Pictures, squares
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Network, Report, Trainer, descend
 
 CHANNELS, BLOCKS = (16, 32, 64), 4
 STYLE_SIDE = 512  # pixels of the style's shorter side
@@ -28,80 +26,73 @@ LEARNING_RATE = 2e-3
 SHEET = 6
 
 
-def train(
-    data: Path,
-    out: Path,
-    style: Path,
-    *,
-    start: Path | None = None,
-    resume: bool = False,
-    steps: int = 6000,
-    batch_size: int = 2,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train on the photos below `data` for the picture `style`; leave `style.safetensors` in `out`.
+class FastStyle(Trainer):
+    """Train a network for one style; leave `style.safetensors`.
 
     Args:
-        data: Photos.
-        out: For checkpoints and weights.
+        data: Folder of photos.
         style: A painting or a texture.
-        start: The folder of a training for another style to start from.
-        resume: Go on from the checkpoint in `out`.
-        steps: Batches.
+        start: Folder of a training for another style, to start from.
+        steps: Iterations.
         batch_size: Patches in each.
-        seed: Of the first weights and the patches.
-
-    Yields a `Step` every 20 iterations, and one with a sheet at each checkpoint.
-
-    Raises:
-        ValueError: There are no pictures, or no style.
     """
-    device = pick_device()
-    torch.manual_seed(seed)
-    features = checkpoints.load("features-compact", str(device)).to(memory_format=torch.channels_last)
-    wanted = grams(features, to_tensor(scaled(flatten(decode(style)), STYLE_SIDE)).to(device))
-    squares = torch.from_numpy(load_squares(data, LOADED))
-    network = untrained().to(device, memory_format=torch.channels_last)
-    ema = EMA(network, 0.99)
-    last = [*network.deconv3.parameters()]
-    others = [parameter for name, parameter in network.named_parameters() if not name.startswith("deconv3.")]
-    # The last layer draws in levels of 255: at the others' rate it would take that many times as long to learn.
-    rates = [LEARNING_RATE, LEVELS * LEARNING_RATE]
-    optimizer = torch.optim.Adam([{"params": others}, {"params": last}], lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
-    parts = {"network": network, "ema": ema, "optimizer": optimizer, "schedule": schedule}
-    if start is not None:
-        checkpoint.load(start / "checkpoint.pt", {"network": network})
-        ema = parts["ema"] = EMA(network, 0.99)
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    while step < steps:
-        photos = patches(squares, batch_size).to(device, memory_format=torch.channels_last)
-        with mixed_precision(device, bfloat16=True):
-            drawn = network(photos)
-            found = features(drawn, (*STYLE_LAYERS, CONTENT_LAYER))
+
+    data: Path
+    style: Path
+    start: Path | None = None
+    steps: int = 6000
+    batch_size: int = 2
+    validate_every = 250
+
+    def build(self) -> None:
+        """Describe the style, open the photos, and make the network and what it learns by."""
+        features = checkpoints.load("features-compact", str(self.device))
+        self.features = features.to(memory_format=torch.channels_last)
+        style = scaled(flatten(decode(self.style)), STYLE_SIDE)
+        self.wanted = grams(features, to_tensor(style).to(self.device))
+        self.photos = squares(self.data, LOADED)
+        self.network = untrained().to(self.device, memory_format=torch.channels_last)
+        # The last layer draws in levels of 255: at the others' rate it would take that many times as long to learn.
+        rates = {False: LEARNING_RATE, True: LEVELS * LEARNING_RATE}
+        groups = {last: [] for last in rates}
+        for name, parameter in self.network.named_parameters():
+            groups[name.startswith("deconv3.")].append(parameter)
+        self.optimizer = torch.optim.Adam([{"params": group} for group in groups.values()], lr=LEARNING_RATE)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, list(rates.values()), self.steps, pct_start=0.1
+        )
+        if self.start:
+            checkpoint.load(self.start / checkpoint.NAME, {"network": self.network})
+        self.ema = EMA(self.network, 0.99)
+        self.parts = {name: getattr(self, name) for name in ("network", "ema", "optimizer", "schedule")}
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Bring drawn patches nearer to the style, and keep them near to the photos."""
+        (photos,) = self.batch(patches(self.photos, self.batch_size))
+        with training_precision(self.device):
+            drawn = self.network(photos)
+            found = self.features(drawn, (*STYLE_LAYERS, CONTENT_LAYER))
             with torch.no_grad():
-                kept = features(photos, (CONTENT_LAYER,))[CONTENT_LAYER]
+                kept = self.features(photos, (CONTENT_LAYER,))[CONTENT_LAYER]
         losses = {
-            "style": STYLE_WEIGHT * style_loss(found, wanted),
+            "style": STYLE_WEIGHT * style_loss(found, self.wanted),
             "content": CONTENT_WEIGHT * content_loss(found[CONTENT_LAYER], kept),
             "smoothness": SMOOTHNESS_WEIGHT * total_variation(drawn.float()),
         }
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        ema.update(network)
-        step += 1
-        if step % 20 == 0:
-            yield Step(step, steps, losses={name: loss.item() for name, loss in losses.items()})
-        if step % 250 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            picture = sheet(ema.network, squares, device)
-            cv2.imwrite(str(out / "sheet.png"), picture[:, :, ::-1])
-            yield Step(step, steps, preview=picture, message=f"{step * batch_size} patches")
-    save_half(ema.network.state_dict(), out / "style.safetensors", {"patches": str(step * batch_size)})
-    yield Step(steps, steps, message="done", result=ema.network)
+        descend(self.optimizer, sum(losses.values()), clip=1.0)
+        self.schedule.step()
+        self.ema.update(self.network)
+        return losses
+
+    def validate(self) -> Report:
+        """Return the first photos over what becomes of them."""
+        photos = self.photos.batch(torch.arange(min(SHEET, len(self.photos)))) / 255
+        picture = sheet(self.from_cpu(self.ema.network), photos)
+        return Report(f"{self.done * self.batch_size} patches", picture, result=self.ema.network)
+
+    def weights(self) -> dict:
+        """Return the average."""
+        return {"style": (self.ema.network.state_dict(), {"patches": str(self.done * self.batch_size)})}
 
 
 def untrained() -> TransformerNet:
@@ -120,19 +111,19 @@ def scaled(picture: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
 
 
-def patches(squares: torch.Tensor, count: int) -> torch.Tensor:
-    """Return count×3×128×128 patches in [0, 1] from random places of N×3×192×192 squares, mirrored at random."""
+def patches(photos: Pictures, count: int) -> torch.Tensor:
+    """Return count×3×128×128 patches in [0, 1] from random places of 192×192 photos, mirrored at random."""
     cut = []
-    for index in torch.randint(len(squares), (count,)).tolist():
-        top, left = torch.randint(squares.shape[2] - SIDE + 1, (2,)).tolist()
-        patch = squares[index, :, top : top + SIDE, left : left + SIDE]
+    for index in torch.randint(len(photos), (count,)).tolist():
+        photo = torch.from_numpy(photos[index]).permute(2, 0, 1)
+        top, left = torch.randint(LOADED - SIDE + 1, (2,)).tolist()
+        patch = photo[:, top : top + SIDE, left : left + SIDE]
         cut.append(patch.flip(2) if torch.rand(()) < 0.5 else patch)
     return torch.stack(cut) / 255
 
 
 @torch.inference_mode()
-def sheet(network: TransformerNet, squares: torch.Tensor, device: torch.device) -> np.ndarray:
-    """Return the first photos over what becomes of them, uint8."""
-    photos = squares[:SHEET].to(device) / 255
+def sheet(network: Network, photos: torch.Tensor) -> np.ndarray:
+    """Return N×3×H×W photos in [0, 1] over what becomes of them, uint8."""
     rows = [torch.cat(list(part), 2) for part in (photos, network(photos))]
-    return (torch.cat(rows, 1).clamp(0, 1) * 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
+    return (torch.cat(rows, 1).clamp(0, 1) * 255).permute(1, 2, 0).to(torch.uint8).numpy()

@@ -1,17 +1,14 @@
 """Fit boundaries between faces with an attribute and without, in the space of w (Shen et al. 2020, section 3.1)."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import torch
 from scipy.optimize import minimize
 
 from gan_models import checkpoints
 from gan_models.attributes import NAMES
-from gan_models.checkpoints.save import save_half
-from gan_models.device import mixed_precision, pick_device
-from gan_models.jobs import Step
+from gan_models.device import mixed_precision
+from gan_models.training.checkpoint import Values
+from gan_models.training.loop import Report, Trainer
 
 MODEL, ATTRIBUTES = "faces-compact", "face-attributes-compact"
 EXTREMES = 0.1  # share of the faces at either end of an attribute's scores that are told apart
@@ -20,39 +17,56 @@ SOFTNESS = 100.0  # the C of the support vector machine
 BATCH = 50
 
 
-def train(out: Path, *, resume: bool = False, samples: int = 20_000, seed: int = 0) -> Iterator[Step]:
-    """Fit a boundary for each attribute; leave `boundaries.safetensors` in `out`.
+class FaceBoundaries(Trainer):
+    """Fit a boundary for each attribute; leave `boundaries.safetensors`.
 
-    Scores `samples` random faces. The last step's result holds, for each attribute, the share of held-out extremes
-    and that of all other faces (above or below the middle score) that lie on the right side.
+    A step scores fifty random faces. The result holds, for each attribute, the share of held-out extremes and that of
+    all other faces (above or below the middle score) that lie on the right side.
 
-    Raises:
-        ValueError: `resume`, as this takes minutes and has no checkpoints.
+    Args:
+        samples: Random faces, a multiple of 50.
     """
-    if resume:
-        raise ValueError("Fitting boundaries can't be resumed; it takes some minutes.")
-    device = pick_device()
-    generator = checkpoints.load(MODEL, str(device))
-    network = checkpoints.load(ATTRIBUTES, str(device))
-    rng = torch.Generator().manual_seed(seed)
-    latents, scores = [], []
-    for begun in range(0, samples, BATCH):
-        with torch.inference_mode(), mixed_precision(device, bfloat16=True):
-            ws = generator.mapping(torch.randn(BATCH, generator.z_dim, generator=rng).to(device))
-            faces = (generator.synthesis(ws, "const").float() / 2 + 0.5).clamp(0, 1)
-        with torch.inference_mode():
-            latents.append(ws[:, 0].float().cpu().numpy())
-            scores.append(network(faces).cpu().numpy())
-        yield Step(begun + BATCH, samples)
-    latents, scores = np.concatenate(latents), np.concatenate(scores)
-    normals, figures = {}, {}
-    for index, name in enumerate(NAMES):
-        normal, figures[name] = fitted(latents, scores[:, index])
-        normals[name] = torch.from_numpy(normal).float()[None]
-        yield Step(samples, samples, message=f"{name}: {figures[name][0]:.3f}, {figures[name][1]:.3f}")
-    metadata = {name: f"{held:.3f} {rest:.3f}" for name, (held, rest) in figures.items()}
-    save_half(normals, out / "boundaries.safetensors", metadata)
-    yield Step(samples, samples, message="done", result=figures)
+
+    samples: int = 20_000
+
+    def __post_init__(self) -> None:
+        if self.samples < BATCH or self.samples % BATCH:
+            raise ValueError(f"The samples must be a multiple of {BATCH}, not {self.samples}.")
+        self.steps = self.validate_every = self.samples // BATCH
+
+    def build(self) -> None:
+        """Load both networks, and draw the latents."""
+        self.generator, self.rater = (checkpoints.load(name, str(self.device)) for name in (MODEL, ATTRIBUTES))
+        rng = torch.Generator().manual_seed(self.seed)
+        self.z = torch.randn(self.samples, self.generator.z_dim, generator=rng).split(BATCH)
+        sizes = {"latents": self.generator.w_dim, "scores": len(NAMES)}
+        self.found = Values({name: torch.zeros(self.samples, size) for name, size in sizes.items()})
+        self.parts = {"found": self.found}
+
+    @torch.inference_mode()
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Draw and score a batch of faces."""
+        with mixed_precision(self.device, bfloat16=True):
+            ws = self.generator.mapping(self.z[index].to(self.device))
+            faces = (self.generator.synthesis(ws, "const").float() / 2 + 0.5).clamp(0, 1)
+        rows = slice(index * BATCH, (index + 1) * BATCH)
+        self.found["latents"][rows], self.found["scores"][rows] = ws[:, 0].cpu(), self.rater(faces).cpu()
+        return {}
+
+    def validate(self) -> Report:
+        """Fit the boundaries, and return how well they part the faces."""
+        latents, scores = (self.found[name].numpy() for name in ("latents", "scores"))
+        fits = {name: fitted(latents, scores[:, index]) for index, name in enumerate(NAMES)}
+        self.normals = {name: torch.from_numpy(normal).float()[None] for name, (normal, _) in fits.items()}
+        self.figures = {name: shares for name, (_, shares) in fits.items()}
+        return Report(
+            ", ".join(f"{name} {held:.3f}" for name, (held, _) in self.figures.items()), result=self.figures
+        )
+
+    def weights(self) -> dict:
+        """Return the boundaries' unit normals, 1×D each."""
+        metadata = {name: f"{held:.3f} {rest:.3f}" for name, (held, rest) in self.figures.items()}
+        return {"boundaries": (self.normals, metadata)}
 
 
 def fitted(latents: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

@@ -4,27 +4,24 @@ Karras et al. 2020a and 2020b, with what makes it fit a CPU: bfloat16, one batch
 steps, lazy regularisation (2020a, section 3.1) in float32, of path lengths on part of a batch.
 """
 
-from collections.abc import Iterator
+from dataclasses import field
 from math import inf
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from gan_models.checkpoints.save import save_half
-from gan_models.device import pick_device, training_precision
+from gan_models import processes
+from gan_models.device import training_precision
 from gan_models.images.tensors import to_sheet
-from gan_models.jobs import Step
 from gan_models.nn.losses import discriminator_loss, generator_loss, r1_penalty
 from gan_models.stylegan2.network import Discriminator, Generator
-from gan_models.training import checkpoint
 from gan_models.training.augment import AdaptiveAugment
-from gan_models.training.datasets import load_squares
+from gan_models.training.datasets import squares
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Report, Trainer, descend, frozen
 
-LATENT, MAPPING_LAYERS, CHANNELS = 128, 4, 128
 R1_EVERY, R1_WEIGHT = 16, 0.1
 PATH_EVERY, PATH_SHARE = 8, 4  # every 8 steps on a quarter of a batch
 STYLE_MIXING = 0.5
@@ -68,12 +65,12 @@ class Reals:
     """Random batches of a set of pictures, mirrored at random."""
 
     def __init__(self, folder: Path, side: int):
-        self.pictures = torch.from_numpy(load_squares(folder, side))
+        self.pictures = squares(folder, side)
 
-    def batch(self, count: int, device: torch.device) -> torch.Tensor:
+    def batch(self, count: int) -> torch.Tensor:
         """Return N×3×side×side in [-1, 1]."""
-        batch = self.pictures[torch.randint(len(self.pictures), (count,))].to(device) / 127.5 - 1
-        return torch.where(torch.rand(count, 1, 1, 1).to(device) < 0.5, batch.flip(3), batch)
+        batch = self.pictures.batch(torch.randint(len(self.pictures), (count,))) / 127.5 - 1
+        return torch.where(torch.rand(count, 1, 1, 1) < 0.5, batch.flip(3), batch)
 
 
 @torch.inference_mode()
@@ -85,92 +82,103 @@ def sheet(generator: Generator, seed: int = 0, truncation: float = 1) -> np.ndar
     return to_sheet((pictures + 1) / 2, SHEET)
 
 
-def train(
-    data: Path,
-    out: Path,
-    *,
-    resume: bool = False,
-    steps: int = 20_000,
-    resolution: int = 64,
-    batch_size: int = 32,
-    lr: float = 2e-3,
-    path_weight: float = 0,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train on the pictures below `data`, cut to squares and mirrored; leave `generator.safetensors` in `out`.
+class ADATrainer(Trainer):
+    """What has a discriminator that sees augmented pictures.
 
-    `path_weight` is that of the path length: 2 in the paper, which makes w smoother, 0 in NVIDIA's own setting for
-    small pictures, which learns faster.
-    Yields a `Step` every 20 iterations, and one with a sheet of pictures at each checkpoint, which is written to
-    `sheet.png` as well.
-
-    Raises:
-        ValueError: There are no pictures, or the resolution is no power of 2.
+    Attributes:
+        discriminator: From N×3×H×W to N×1 logits.
+        d_optimizer: What it learns by.
+        augment: What it is shown pictures through.
     """
-    device = pick_device()
-    torch.manual_seed(seed)
-    sizes = {
-        "img_resolution": resolution,
-        "img_channels": 3,
-        "channel_base": 32 * resolution,
-        "channel_max": CHANNELS,
-    }
-    generator = Generator(LATENT, 0, LATENT, num_mapping_layers=MAPPING_LAYERS, **sizes)
-    discriminator = Discriminator(0, **sizes)
-    for network in (generator, discriminator):
-        network.to(device, memory_format=torch.channels_last)
-    ema = EMA(generator, decay=0.5 ** (batch_size / EMA_HALF_LIFE))
-    g_optimizer = adam(generator, lr, PATH_EVERY if path_weight else inf)
-    d_optimizer = adam(discriminator, lr, R1_EVERY)
-    augment, path_length = AdaptiveAugment().to(device), PathLength().to(device)
-    parts = {
-        "generator": generator,
-        "discriminator": discriminator,
-        "ema": ema,
-        "g_optimizer": g_optimizer,
-        "d_optimizer": d_optimizer,
-        "augment": augment,
-        "path_length": path_length,
-    }
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    reals = Reals(data, resolution)
-    while step < steps:
-        real = reals.batch(batch_size, device).contiguous(memory_format=torch.channels_last)
-        with training_precision(device):
-            fake = generator.synthesis(mixed_styles(generator, batch_size, device))
-            real_logits = discriminator(augment(real))  # apart from the drawn ones, for the minibatch deviation
-            fake_logits = discriminator(augment(fake.detach()))
-        d_loss = discriminator_loss(real_logits, fake_logits)
-        augment.adapt(real_logits.detach().sign().mean().item(), batch_size)
-        update(d_optimizer, d_loss)
-        if step % R1_EVERY == 0:
-            pictures = augment(real).requires_grad_()
-            update(d_optimizer, R1_WEIGHT / 2 * R1_EVERY * r1_penalty(discriminator(pictures), pictures))
 
-        discriminator.requires_grad_(False)
-        with training_precision(device):
-            g_loss = generator_loss(discriminator(augment(fake)))
-        update(g_optimizer, g_loss)
-        if path_weight and step % PATH_EVERY == 0:
-            ws = mixed_styles(generator, max(1, batch_size // PATH_SHARE), device)
-            update(g_optimizer, path_weight * PATH_EVERY * path_length(generator.synthesis(ws), ws))
-        discriminator.requires_grad_(True)
-        ema.update(generator)
-        step += 1
-        if step % 20 == 0:
-            losses = {"generator": g_loss.item(), "discriminator": d_loss.item(), "augmentation": float(augment.p)}
-            yield Step(step, steps, losses=losses)
-        if step % 500 == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            picture = sheet(ema.network)
-            cv2.imwrite(str(out / "sheet.png"), picture[:, :, ::-1])
-            yield Step(step, steps, preview=picture, message=f"{step * batch_size} pictures")
-    save_half(ema.network.state_dict(), out / "generator.safetensors", {"pictures": str(step * batch_size)})
-    yield Step(steps, steps, message="done", result=sheet(ema.network))
+    discriminator: Discriminator = field(init=False)
+    d_optimizer: torch.optim.Optimizer = field(init=False)
+    augment: AdaptiveAugment = field(init=False)
+
+    def train_discriminator(self, real: torch.Tensor, fake: torch.Tensor, index: int) -> torch.Tensor:
+        """Let the discriminator tell `real` from `fake`, N×3×H×W in [-1, 1], and return its loss."""
+        with training_precision(self.device):
+            real_logits = self.discriminator(self.augment(real))  # apart from the drawn, for minibatch deviation
+            fake_logits = self.discriminator(self.augment(fake))
+        loss = discriminator_loss(real_logits, fake_logits)
+        (sign,) = processes.mean([real_logits.detach().sign().mean()])
+        self.augment.adapt(sign.item(), len(real) * processes.count())
+        descend(self.d_optimizer, loss)
+        if index % R1_EVERY == 0:
+            pictures = self.augment(real).requires_grad_()
+            penalty = r1_penalty(self.discriminator(pictures), pictures)
+            descend(self.d_optimizer, R1_WEIGHT / 2 * R1_EVERY * penalty)
+        return loss
 
 
-def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """Take one step down `loss`."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+class StyleGAN2(ADATrainer):
+    """Train StyleGAN2-ADA on pictures, cut to squares and mirrored; leave `generator.safetensors`.
+
+    Args:
+        data: Folder of pictures.
+        steps: Iterations.
+        resolution: Side of the pictures, a power of 2.
+        batch_size: Pictures in an iteration.
+        lr: Learning rate.
+        path_weight: Of the path length: 2 in the paper, which makes w smoother, 0 in NVIDIA's own setting for small
+            pictures, which learns faster.
+    """
+
+    data: Path
+    steps: int = 20_000
+    resolution: int = 64
+    batch_size: int = 32
+    lr: float = 2e-3
+    path_weight: float = 0
+    latent, mapping_layers, channels = 128, 4, 128
+    augmentation = AdaptiveAugment
+
+    def build(self) -> None:
+        """Make both networks and what they learn by, and open the pictures."""
+        sizes = {
+            "img_resolution": self.resolution,
+            "img_channels": 3,
+            "channel_base": 32 * self.resolution,
+            "channel_max": self.channels,
+        }
+        self.generator = Generator(self.latent, 0, self.latent, num_mapping_layers=self.mapping_layers, **sizes)
+        self.discriminator = Discriminator(0, **sizes)
+        for network in (self.generator, self.discriminator):
+            network.to(self.device, memory_format=torch.channels_last)
+        self.ema = EMA(self.generator, decay=0.5 ** (self.batch_size / EMA_HALF_LIFE))
+        self.g_optimizer = adam(self.generator, self.lr, PATH_EVERY if self.path_weight else inf)
+        self.d_optimizer = adam(self.discriminator, self.lr, R1_EVERY)
+        self.augment, self.path_length = self.augmentation().to(self.device), PathLength().to(self.device)
+        names = ("generator", "discriminator", "ema", "g_optimizer", "d_optimizer", "augment", "path_length")
+        self.parts = {name: getattr(self, name) for name in names}
+        self.reals = Reals(self.data, self.resolution)
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Let the discriminator learn, and then the generator, each with its regulariser now and then."""
+        (real,) = self.batch(self.reals.batch(self.batch_size))
+        with training_precision(self.device):
+            fake = self.generator.synthesis(self.styles(self.batch_size))
+        d_loss = self.train_discriminator(real, fake.detach(), index)
+        with frozen(self.discriminator):
+            with training_precision(self.device):
+                g_loss = generator_loss(self.discriminator(self.augment(fake)))
+            descend(self.g_optimizer, g_loss)
+            if self.path_weight and index % PATH_EVERY == 0:
+                ws = self.styles(max(processes.count(), self.batch_size // PATH_SHARE))
+                penalty = self.path_length(self.generator.synthesis(ws), ws)
+                descend(self.g_optimizer, self.path_weight * PATH_EVERY * penalty)
+        self.ema.update(self.generator)
+        return {"generator": g_loss, "discriminator": d_loss, "augmentation": self.augment.p}
+
+    def styles(self, count: int) -> torch.Tensor:
+        """Return N×num_ws×w_dim: this process's share of so many random latents."""
+        return processes.share(mixed_styles(self.generator, count, self.device))
+
+    def validate(self) -> Report:
+        """Return a sheet of what the average draws."""
+        picture = sheet(self.ema.network)
+        return Report(f"{self.done * self.batch_size} pictures", picture, result=picture)
+
+    def weights(self) -> dict:
+        """Return the average."""
+        return {"generator": (self.ema.network.state_dict(), {"pictures": str(self.done * self.batch_size)})}

@@ -1,122 +1,127 @@
-"""`python -m gan_models train FAMILY --data FOLDER --out FOLDER [--resume]`."""
+"""`python -m gan_models train NAME --out FOLDER [--resume]`, with the options of the trainer NAME."""
 
 import argparse
 import inspect
+import re
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from tqdm import tqdm
 
 TRAINERS = {
-    "features": ("gan_models.training.features", "train"),
-    "sr-psnr": ("gan_models.super_resolution.trainer", "train_psnr"),
-    "sr-gan": ("gan_models.super_resolution.trainer", "train_gan"),
-    "candy": ("gan_models.dehazing.trainer", "train_candy"),
-    "cycle-dehaze": ("gan_models.dehazing.trainer", "train_cycle"),
-    "deblurgan": ("gan_models.deblurring.trainer", "train"),
-    "attributes": ("gan_models.attributes.trainer", "train"),
-    "face-identity": ("gan_models.attributes.identity", "train"),
-    "segmentation": ("gan_models.training.segmentation", "train"),
-    "face-encoder": ("gan_models.inversion.trainer", "train"),
-    "face-boundaries": ("gan_models.stylegan2.boundaries", "train"),
-    "gan-control": ("gan_models.gan_control.trainer", "train"),
-    "face-controls": ("gan_models.gan_control.trainer", "train_controls"),
-    "fast-style": ("gan_models.style_transfer.trainer", "train"),
-    "pix2pix": ("gan_models.translation.trainer", "train"),
-    "cyclegan": ("gan_models.translation.trainer", "train_cycle"),
-    "gan": ("gan_models.classic.train", "train_gan"),
-    "cgan": ("gan_models.classic.train", "train_cgan"),
-    "dcgan": ("gan_models.classic.train", "train_dcgan"),
-    "unrolled": ("gan_models.classic.train", "train_unrolled"),
-    "wgan": ("gan_models.classic.train", "train_wgan"),
-    "wgan-gp": ("gan_models.classic.train", "train_wgan_gp"),
-    "aegan": ("gan_models.classic.train", "train_aegan"),
-    "progressive": ("gan_models.classic.train", "train_progressive"),
-    "stylegan2": ("gan_models.stylegan2.trainer", "train"),
+    "features": "gan_models.training.features:Features",
+    "sr-psnr": "gan_models.super_resolution.trainer:PSNR",
+    "sr-gan": "gan_models.super_resolution.trainer:SRGAN",
+    "candy": "gan_models.dehazing.trainer:Candy",
+    "cycle-dehaze": "gan_models.dehazing.trainer:cycle_dehaze",
+    "deblurgan": "gan_models.deblurring.trainer:DeblurGAN",
+    "attributes": "gan_models.attributes.trainer:Attributes",
+    "face-identity": "gan_models.attributes.identity:Identity",
+    "segmentation": "gan_models.training.segmentation:Segmentation",
+    "face-encoder": "gan_models.inversion.trainer:FaceEncoder",
+    "face-boundaries": "gan_models.stylegan2.boundaries:FaceBoundaries",
+    "gan-control": "gan_models.gan_control.trainer:GANControl",
+    "face-controls": "gan_models.gan_control.trainer:FaceControls",
+    "fast-style": "gan_models.style_transfer.trainer:FastStyle",
+    "pix2pix": "gan_models.translation.trainer:Pix2Pix",
+    "cyclegan": "gan_models.translation.trainer:CycleTranslation",
+    "gan": "gan_models.classic.trainer:train_gan",
+    "cgan": "gan_models.classic.trainer:train_cgan",
+    "dcgan": "gan_models.classic.trainer:train_dcgan",
+    "unrolled": "gan_models.classic.trainer:train_unrolled",
+    "wgan": "gan_models.classic.trainer:train_wgan",
+    "wgan-gp": "gan_models.classic.trainer:train_wgan_gp",
+    "aegan": "gan_models.classic.trainer:train_aegan",
+    "progressive": "gan_models.classic.trainer:train_progressive",
+    "stylegan2": "gan_models.stylegan2.trainer:StyleGAN2",
 }
 
-OPTIONS = (
-    "data",
-    "steps",
-    "epochs",
-    "start",
-    "style",
-    "objective",
-    "task",
-    "generator",
-    "patch",
-    "side",
-    "cycle_weight",
-    "identity_weight",
-    "tile",
-    "trim",
-    "width",
-    "z_dim",
-    "norm",
-    "lr",
-    "lr_d",
-    "hue",
-    "batch_size",
-    "resolution",
-)
+
+def trainer(name: str) -> Callable:
+    """Return what makes the trainer `name` of its options."""
+    module, _, found = TRAINERS[name].partition(":")
+    return getattr(import_module(module), found)
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the `train` command."""
     parser = commands.add_parser("train", help="train a model", description="Train a model.")
-    parser.add_argument("family", choices=TRAINERS)
-    parser.add_argument("--data", type=Path, help="folder of training pictures")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and weights")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument("--steps", type=int, help="iterations, instead of the embedded weights' number")
-    parser.add_argument("--epochs", type=int, help="features: epochs, instead of the embedded weights' number")
-    text = "sr-gan, deblurgan, cycle-dehaze, fast-style, face-controls: the folder of a training to start from"
-    parser.add_argument("--start", type=Path, help=text)
-    parser.add_argument("--style", type=Path, help="fast-style: the picture whose style is learned")
-    parser.add_argument("--objective", help="deblurgan: deblurgan, content, squared or pixels")
-    parser.add_argument("--task", help="pix2pix: facades, edges, grey or masked; cyclegan: folders or drawings")
-    parser.add_argument("--generator", help="pix2pix: unet or encoder-decoder")
-    parser.add_argument("--patch", type=int, help="pix2pix: side of the patches that are judged; 0 for none")
-    parser.add_argument("--side", type=int, help="side of the pictures, instead of the usual")
-    parser.add_argument("--cycle-weight", type=float, help="cyclegan: of what comes back; default 10")
-    text = "cyclegan: of what becomes of a picture that is already of the kind; default 5"
-    parser.add_argument("--identity-weight", type=float, help=text)
-    parser.add_argument("--tile", type=int, help="GANs: files are mosaics of pictures of so many pixels a side")
-    text = "GANs: cut out what stands out from an even background"
-    parser.add_argument("--trim", action="store_const", const=True, help=text)
-    parser.add_argument("--width", type=int, help="GANs: channels at the largest size, instead of the usual")
-    parser.add_argument("--z-dim", type=int, help="GANs: numbers of a latent; default 128")
-    parser.add_argument("--norm", help="GANs: of the discriminator: spectral, batch or none, instead of the usual")
-    parser.add_argument("--lr", type=float, help="learning rate, instead of the usual")
-    parser.add_argument("--lr-d", type=float, help="GANs: that of the discriminator, instead of the usual")
-    text = "GANs: spread of the angles by which colours are turned at random, in radians; default 0.3, 0 for faces"
-    parser.add_argument("--hue", type=float, help=text)
-    parser.add_argument("--batch-size", type=int, help="pictures of an iteration, instead of the usual")
-    parser.add_argument("--resolution", type=int, help="stylegan2: side of the pictures, a power of 2; default 64")
-    parser.set_defaults(run=run)
+    names = parser.add_subparsers(metavar="NAME", required=True, parser_class=_TrainerParser)
+    for name in TRAINERS:
+        names.add_parser(name).set_defaults(run=run, name=name)
 
 
-def run(options: argparse.Namespace) -> int:
+class _TrainerParser(argparse.ArgumentParser):
+    """Adds the options of its trainer only when it is asked to parse, since reading them brings PyTorch."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        name = self.get_default("name")
+        made = trainer(name)
+        self.description = inspect.getdoc(getattr(made, "func", made)).partition("\n\n")[0]
+        self.add_argument("--out", type=Path, required=True, help="folder for checkpoints and weights")
+        self.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+        self.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+        described = descriptions(trainer(name))
+        for option in options(name).values():
+            required = option.default is inspect.Parameter.empty
+            text = described.get(option.name, "")
+            if not required and option.default is not None and "default" not in text:
+                text = f"{text.rstrip('.')}; default {option.default}"
+            flag = f"--{option.name.replace('_', '-')}"
+            self.add_argument(
+                flag, dest=option.name, required=required, help=text.replace("%", "%%"), **_kind(option)
+            )
+        return super().parse_known_args(args, namespace)
+
+
+def options(name: str) -> dict[str, inspect.Parameter]:
+    """Return the parameters of the trainer `name` that are options."""
+    made = trainer(name)
+    given = getattr(made, "keywords", {})  # of a `partial`
+    parameters = inspect.signature(made, eval_str=True).parameters
+    return {key: value for key, value in parameters.items() if key not in given}
+
+
+def descriptions(kind: Callable) -> dict[str, str]:
+    """Return what docstrings, of a class those of what it inherits from too, say of arguments, by name."""
+    found = {}
+    kind = getattr(kind, "func", kind)
+    for part in reversed(inspect.getmro(kind)) if isinstance(kind, type) else (kind,):
+        _, _, arguments = (inspect.getdoc(part) or "").partition("Args:\n")
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments.partition("\n\n")[0], re.MULTILINE):
+            found[name] = " ".join(text.split())
+    return found
+
+
+def _kind(option: inspect.Parameter) -> dict[str, Any]:
+    """Return what argparse makes of the type of an option."""
+    kind = option.annotation
+    if isinstance(kind, UnionType):  # one or none
+        (kind,) = set(get_args(kind)) - {type(None)}
+    if kind is bool:
+        return {"action": "store_true"}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    return {"type": kind, "metavar": kind.__name__.upper()}
+
+
+def run(asked: argparse.Namespace) -> int:
     """Train as the command line says, with a progress bar; return the exit code.
 
     Raises:
-        ValueError: An option does not go with the family, or there is no data or no checkpoint.
+        ValueError: An option is out of its range, or there is no data or no checkpoint.
     """
-    module, name = TRAINERS[options.family]
-    train = getattr(import_module(module), name)
-    parameters = inspect.signature(train).parameters
-    chosen = {}
-    for option in OPTIONS:
-        value = getattr(options, option)
-        if value is not None and option not in parameters:
-            raise ValueError(f"{options.family} takes no --{option}.")
-        if value is not None:
-            chosen[option] = value
-        elif option in parameters and parameters[option].default is inspect.Parameter.empty:
-            raise ValueError(f"{options.family} needs --{option}.")
+    from gan_models.training.loop import fit  # brings PyTorch
+
+    given = {name: getattr(asked, name) for name in options(asked.name)}
+    chosen = {name: value for name, value in given.items() if value is not None}
     try:
+        steps = fit(trainer(asked.name)(**chosen), asked.out, resume=asked.resume, device=asked.device)
         with tqdm(unit="step", disable=None) as bar:
-            for step in train(out=options.out, resume=options.resume, **chosen):
+            for step in steps:
                 bar.total, bar.n = step.total, step.index
                 bar.set_postfix({loss: f"{value:.4f}" for loss, value in step.losses.items()})
                 if step.message:

@@ -1,57 +1,39 @@
 """Exponential moving average of a network's weights."""
 
-import copy
-from collections.abc import Callable, Sequence
-
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 
 class EMA:
-    """A smoothed copy of a network: `ema.network` follows `network` with a memory of 1 / (1 - decay) steps."""
+    """A smoothed copy of a network: `ema.network` follows `network` with a memory of 1 / (1 - decay) steps.
+
+    The first steps forget faster, so that the start leaves no trace.
+    """
 
     def __init__(self, network: nn.Module, decay: float = 0.999):
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.decay = decay
-        self.updates = 0
+        def follow(averages: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor) -> None:
+            count = int(updates)
+            torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+        self.average = AveragedModel(network, multi_avg_fn=follow).eval().requires_grad_(False)
+        self.average.n_averaged.fill_(1)  # the copy it begins with
+
+    @property
+    def network(self) -> nn.Module:
+        """The average, in evaluation mode; buffers are the last ones."""
+        return self.average.module
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take one step towards `network`; the first steps forget faster, so that the start leaves no trace."""
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for average, current in zip(self.network.parameters(), network.parameters(), strict=True):
-            average.lerp_(current, 1 - decay)
-        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            average.copy_(current)
+        """Take one step towards `network`."""
+        self.average.update_parameters(network)
 
     def state_dict(self) -> dict:
         """Return what `load_state_dict` restores."""
-        return {"network": self.network.state_dict(), "updates": self.updates}
+        return {"network": self.network.state_dict(), "updates": int(self.average.n_averaged) - 1}
 
     def load_state_dict(self, state: dict) -> None:
         """Restore a state that `state_dict` gave."""
         self.network.load_state_dict(state["network"])
-        self.updates = state["updates"]
-
-
-@torch.no_grad()
-def renew_statistics(network: nn.Module, passes: Sequence[Callable[[], object]]) -> None:
-    """Give the batch normalisation in `network` the means and variances of what goes through it.
-
-    Averaged weights need their own: with those of the weights that they were averaged from, pictures are dull
-    (Izmailov et al. 2018, section 3.2).
-
-    Args:
-        network: Left in evaluation mode, or as it is if it has no batch normalisation.
-        passes: Each sends another batch through it.
-    """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    if not norms:
-        return
-    network.train()
-    for number, send in enumerate(passes, 1):
-        for norm in norms:
-            norm.momentum = 1 / number  # so that all batches count alike
-        send()
-    network.eval()
+        self.average.n_averaged.fill_(state["updates"] + 1)

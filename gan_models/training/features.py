@@ -6,7 +6,7 @@ that are larger on average than those it is shown later does worse than it could
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from gan_models.device import training_precision
-from gan_models.jobs import Step
 from gan_models.nn.features.network import VGG, fold_batch_norm
-from gan_models.training import checkpoint
+from gan_models.training.checkpoint import Values
+from gan_models.training.loop import Report, Trainer, descend
 
 TILE = 32
 SIZES, ZOOM = (32, 32, 32, 32, 32, 32, 32, 40, 40, 48), 1.25
@@ -68,62 +68,71 @@ def rate(step: int, main: int, total: int) -> float:
 
 
 @torch.inference_mode()
-def accuracy(network: VGG, pictures: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of N×3×32×32 uint8 pictures that `network` classifies rightly, each seen once as it is."""
+def accuracy(logits: Callable[[torch.Tensor], torch.Tensor], pictures: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the share of N×3×32×32 uint8 pictures whose `logits` are right, each seen once as it is."""
     right = 0
     for batch, truth in zip(pictures.split(500), labels.split(500), strict=True):
-        right += int((network.logits(batch / 255).argmax(1) == truth).sum())
+        right += int((logits(batch / 255).argmax(1) == truth).sum())
     return right / len(labels)
 
 
-def train(
-    data: Path,
-    out: Path,
-    *,
-    resume: bool = False,
-    epochs: int = 24,
-    settling: int = 5,
-    batch_size: int = 128,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train on `data/train`, checking on `data/test`; leave `features.safetensors` in `out`.
+class Features(Trainer):
+    """Train the compact VGG on mosaics; leave `features.safetensors`, with batch normalisation folded in.
 
     Stochastic gradient descent, `epochs` on a one-cycle schedule at mixed sizes, then `settling` more of the
-    pictures at their own size and a small, falling rate. Yields a `Step` every few batches; the last one's
-    result is the accuracy on the test part.
-    """
-    from gan_models.checkpoints.save import save_half
+    pictures at their own size and a small, falling rate. The result is the accuracy on the test part.
 
-    torch.manual_seed(seed)
-    pictures, labels = load_mosaics(data / "train")
-    network = compact_network(batch_norm=True).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4
-    )
-    per_epoch = len(pictures) // batch_size
-    if per_epoch == 0:
-        raise ValueError(f"{len(pictures)} pictures are too few: one step takes {batch_size}.")
-    main, total = epochs * per_epoch, (epochs + settling) * per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, main, total) / LEARNING_RATE)
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    while step < total:
-        network.train()
-        for indices in torch.randperm(len(pictures))[: per_epoch * batch_size].split(batch_size):
-            size, zoom = (SIZES[int(torch.randint(len(SIZES), ()))], ZOOM) if step < main else (TILE, 1)
-            batch = augment(pictures[indices] / 255, size, zoom).contiguous(memory_format=torch.channels_last)
-            with training_precision(torch.device("cpu")):
-                scores = network.logits(batch)
-            loss = F.cross_entropy(scores.float(), labels[indices])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if step % 20 == 0:
-                yield Step(step, total, losses={"cross-entropy": loss.item()})
-        checkpoint.save(out / "checkpoint.pt", step, parts)
-    plain = fold_batch_norm(network.eval())
-    share = accuracy(plain, *load_mosaics(data / "test"))
-    save_half(plain.state_dict(), out / "features.safetensors", {"accuracy": f"{share:.4f}"})
-    yield Step(total, total, message=f"{share:.2%} of the test part right", result=share)
+    Args:
+        data: Folder of the folders train and test, each with a folder of mosaics for each class.
+        epochs: At mixed sizes.
+        settling: Epochs at the pictures' own size.
+        batch_size: Pictures of a step.
+    """
+
+    data: Path
+    epochs: int = 24
+    settling: int = 5
+    batch_size: int = 128
+
+    def build(self) -> None:
+        """Read the mosaics, 3 kB a picture, and make the network and what it learns by."""
+        self.pictures, self.labels = load_mosaics(self.data / "train")
+        self.network = compact_network(batch_norm=True).to(self.device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4
+        )
+        self.per_epoch = self.validate_every = len(self.pictures) // self.batch_size
+        if self.per_epoch == 0:
+            raise ValueError(f"{len(self.pictures)} pictures are too few: one step takes {self.batch_size}.")
+        self.main, self.steps = (epochs * self.per_epoch for epochs in (self.epochs, self.epochs + self.settling))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: rate(step, self.main, self.steps) / LEARNING_RATE
+        )
+        self.order = Values()
+        self.parts = {name: getattr(self, name) for name in ("network", "optimizer", "schedule", "order")}
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Learn the classes of a batch."""
+        place = index % self.per_epoch
+        if place == 0:
+            self.order["pictures"] = torch.randperm(len(self.pictures))
+        indices = self.order["pictures"][place * self.batch_size :][: self.batch_size]
+        size, zoom = (SIZES[int(torch.randint(len(SIZES), ()))], ZOOM) if index < self.main else (TILE, 1)
+        pictures, labels = self.batch(augment(self.pictures[indices] / 255, size, zoom), self.labels[indices])
+        self.network.train()
+        with training_precision(self.device):
+            scores = self.network.logits(pictures)
+        loss = F.cross_entropy(scores.float(), labels)
+        descend(self.optimizer, loss)
+        self.schedule.step()
+        return {"cross-entropy": loss}
+
+    def validate(self) -> Report:
+        """Return the accuracy on the test part."""
+        self.plain = fold_batch_norm(self.network.eval()).to(self.device)
+        self.accuracy = accuracy(self.from_cpu(self.plain.logits), *load_mosaics(self.data / "test"))
+        return Report(f"{self.accuracy:.2%} of the test part right", result=self.accuracy)
+
+    def weights(self) -> dict:
+        """Return the network without batch normalisation."""
+        return {"features": (self.plain.state_dict(), {"accuracy": f"{self.accuracy:.4f}"})}

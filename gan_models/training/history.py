@@ -25,7 +25,7 @@ class History:
                 self.kept.append(picture.clone())
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
-                picture, self.kept[place] = self.kept[place], picture.clone()
+                picture, self.kept[place] = self.kept[place].to(picture.device), picture.clone()
             chosen.append(picture)
         return torch.stack(chosen)
 

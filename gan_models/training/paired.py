@@ -1,33 +1,32 @@
 """Train a network on pairs of pictures: a content loss first, and after some steps a discriminator's verdict too."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
-from gan_models.jobs import Step
 from gan_models.nn import losses
-from gan_models.training import checkpoint
+from gan_models.training.datasets import Batches
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Network, Report, Trainer, descend, frozen
 
-SAVE_EVERY, REPORT_EVERY = 500, 20
 PENALTY_WEIGHT = 10.0
 
 
 class Pairs(Protocol):
     """Where pairs come from."""
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `count` degraded pictures and their originals, N×3×H×W in [0, 1]."""
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `count` degraded pictures and their originals, N×C×H×W."""
 
-    def validate(self, network: nn.Module) -> float:
+    def validate(self, network: Network) -> float:
         """Return the PSNR in dB that `network` reaches on pictures that are held out."""
 
 
@@ -38,6 +37,10 @@ class Conditional:
 
     def __init__(self, discriminator: nn.Module):
         self.discriminator = discriminator
+
+    def optimizer(self, lr: float) -> torch.optim.Optimizer:
+        """Return what the discriminator learns by where the network's rate begins at `lr`: half of that, to stay."""
+        return torch.optim.Adam(self.discriminator.parameters(), lr=lr / 2, betas=(0.5, 0.9))
 
     def generator_loss(self, degraded: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return how far the discriminator is from taking what was made for an original."""
@@ -63,13 +66,10 @@ class CrossEntropy(Conditional):
         return losses.discriminator_loss(real, fake) / 2
 
 
-class Wasserstein:
+class Wasserstein(Conditional):
     """DeblurGAN's adversarial losses: a critic of single pictures with a gradient penalty (Gulrajani et al. 2017)."""
 
     bfloat16 = False  # which its penalty, a second derivative, does not bear
-
-    def __init__(self, discriminator: nn.Module):
-        self.discriminator = discriminator
 
     def generator_loss(self, degraded: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         """Return the critic's score, negated."""
@@ -81,84 +81,96 @@ class Wasserstein:
         return loss + PENALTY_WEIGHT * losses.gradient_penalty(self.discriminator, original, made)
 
 
-def train_paired(
-    name: str,
-    out: Path,
-    pairs: Callable[[int], Pairs],
-    network: nn.Module,
-    content: Callable[[torch.Tensor, torch.Tensor], Mapping[str, torch.Tensor]],
-    *,
-    adversary: Conditional | Wasserstein | None,
-    adversarial_weight: float,
-    adversarial_from: int,
-    steps: int,
-    batch_size: int,
-    lr: float,
-    seed: int,
-    resume: bool,
-) -> Iterator[Step]:
-    """Train `network`; leave the running average of its weights as `name`.safetensors in `out`.
+class Paired(Trainer):
+    """A network that learns to restore what was degraded; what is kept is the running average of its weights.
 
-    Yields a `Step` every 20 iterations; the last one's result is the validation PSNR in dB. The rate falls along a
-    cosine. All but the gradient penalty runs in bfloat16 where the CPU has it.
+    The network's rate falls along a cosine. All but the gradient penalty runs in bfloat16 where the device has it.
 
     Args:
-        name: Of the file.
-        out: Folder for checkpoints and weights.
-        pairs: Makes the source of pairs from a seed.
-        network: The generator, in float32.
-        content: The terms of the loss, weighted, by name, of what was made and the originals.
-        adversary: What the discriminator is and what it wants; None for none.
-        adversarial_weight: Of its verdict, beside the content's terms.
+        data: Folder of pictures.
+
+    Attributes:
+        name: Of the file of weights.
+        batch_size: Pairs in a step.
+        lr: Learning rate to begin with.
+        adversarial_weight: Of the discriminator's verdict, beside the content's terms.
         adversarial_from: The first step that counts it; the discriminator begins to learn there.
-        steps: Iterations in all.
-        batch_size: Pairs in each.
-        lr: Learning rate to begin with; the discriminator's is half of that, and stays.
-        seed: Of the pairs.
-        resume: Go on from the checkpoint in `out`.
+        clip: Norm of the network's gradient at the most; None for any.
+        decay: Of the running average.
     """
-    network = network.to(memory_format=torch.channels_last)
-    ema = EMA(network)
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=(0.9, 0.99))
-    parts = {"generator": network, "ema": ema, "optimizer": optimizer}
-    if adversary:
-        critic = adversary.discriminator.to(memory_format=torch.channels_last)
-        d_optimizer = torch.optim.Adam(critic.parameters(), lr=lr / 2, betas=(0.5, 0.9))
-        parts |= {"discriminator": critic, "d_optimizer": d_optimizer}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    source = pairs(seed + step)
-    while step < steps:
-        degraded, original = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
-        adversarial = adversary is not None and step >= adversarial_from
-        with training_precision(torch.device("cpu")):
-            made = network(degraded)
-            terms = dict(content(made, original))
-            if adversarial:
-                critic.requires_grad_(False)
-                terms["adversarial"] = adversarial_weight * adversary.generator_loss(degraded, made)
-                critic.requires_grad_(True)
-        loss = sum(term.float() for term in terms.values())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
-        optimizer.step()
-        ema.update(network)
-        if adversarial:
-            with training_precision(torch.device("cpu")) if adversary.bfloat16 else nullcontext():
+
+    data: Path
+    name = ""
+    batch_size: int = field(init=False)
+    lr: float = field(init=False)
+    adversarial_weight = 1.0
+    adversarial_from = 0
+    clip: float | None = field(init=False, default=1.0)
+    decay = 0.999
+
+    def networks(self) -> tuple[nn.Module, Conditional | None]:
+        """Return the network in float32, and its adversary if it has one."""
+        raise NotImplementedError
+
+    def pairs(self) -> Pairs:
+        """Return where pairs come from."""
+        raise NotImplementedError
+
+    def content(self, made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the terms of the loss, weighted, by name, of what was made and the originals, N×3×H×W."""
+        raise NotImplementedError
+
+    def rates(self, index: int) -> None:
+        """Set the learning rates of step `index`."""
+        self.optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * index / self.steps)) / 2
+
+    def build(self) -> None:
+        """Make the networks and what they learn by, and open the pairs."""
+        self.network, self.adversary = self.networks()
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self.ema = EMA(self.network, self.decay)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.lr, betas=(0.9, 0.99))
+        self.parts = {"generator": self.network, "ema": self.ema, "optimizer": self.optimizer}
+        if self.adversary:
+            discriminator = self.adversary.discriminator.to(self.device, memory_format=torch.channels_last)
+            self.d_optimizer = self.adversary.optimizer(self.lr)
+            self.parts |= {"discriminator": discriminator, "d_optimizer": self.d_optimizer}
+        self.source = self.pairs()
+        self.batches = self.parts["batches"] = Batches(self.source, self.batch_size, self.seed, self.device)
+
+    def next_pair(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return degraded pictures and their originals, N×C×H×W, on the device."""
+        degraded, original = self.batch(*next(self.batches))
+        return degraded, original
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Bring the network's pictures nearer to the originals, and let the discriminator tell them apart."""
+        degraded, original = self.next_pair()
+        adversary = self.adversary if index >= self.adversarial_from else None
+        with training_precision(self.device):
+            made = self.network(degraded)
+            terms = self.content(made, original)
+            if adversary:
+                with frozen(adversary.discriminator):
+                    terms["adversarial"] = self.adversarial_weight * adversary.generator_loss(degraded, made)
+        self.rates(index)
+        descend(self.optimizer, sum(term.float() for term in terms.values()), self.clip)
+        self.ema.update(self.network)
+        if adversary:
+            with training_precision(self.device) if adversary.bfloat16 else nullcontext():
                 d_loss = adversary.discriminator_loss(degraded, made.detach().float(), original)
-            d_optimizer.zero_grad()
-            d_loss.backward()
-            d_optimizer.step()
+            descend(self.d_optimizer, d_loss)
             terms["discriminator"] = d_loss
-        step += 1
-        if step % REPORT_EVERY == 0:
-            yield Step(step, steps, losses={term: value.item() for term, value in terms.items()})
-        if step % SAVE_EVERY == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=f"validation {source.validate(ema.network):.2f} dB")
-    save_half(ema.network.state_dict(), out / f"{name}.safetensors", {"steps": str(steps)})
-    yield Step(steps, steps, message="done", result=source.validate(ema.network))
+        return terms
+
+    def validate(self) -> Report:
+        """Return the PSNR in dB that the average reaches on pictures that are held out."""
+        found = self.source.validate(self.from_cpu(self.ema.network))
+        return Report(f"validation {found:.2f} dB", result=found)
+
+    def weights(self) -> dict:
+        """Return the average."""
+        return {self.name: (self.ema.network.state_dict(), {"steps": str(self.done)})}
 
 
 def mean_errors(made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """Train the network that labels facades, on the pairs of the CMP facade database (Tyleček and Šára 2013)."""
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -8,82 +8,92 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gan_models.checkpoints.save import save_half
 from gan_models.images.facades import FACADE_LABELS, label_map
-from gan_models.jobs import Step
+from gan_models.images.folders import list_pictures
 from gan_models.metrics.fcn_score import FCNScore, fcn_score
 from gan_models.nn.segmentation.network import SegmentationUNet
-from gan_models.training import checkpoint
-from gan_models.training.datasets import load_pictures
+from gan_models.training.datasets import Pictures
 from gan_models.training.ema import EMA
+from gan_models.training.loop import Network, Report, Trainer, descend
 
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-2
 ZOOM, SHIFT = 1.3, 0.15
-SAVE_EVERY, REPORT_EVERY = 500, 20
 NOWHERE = -1
 
 
-def train(
-    data: Path, out: Path, *, resume: bool = False, steps: int = 5000, batch_size: int = 8, seed: int = 0
-) -> Iterator[Step]:
-    """Train on `data/train` and `data/val`; leave `facades-segmentation-compact.safetensors` in `out`.
+class Segmentation(Trainer):
+    """Train the network that labels facades; leave `facades-segmentation-compact.safetensors`.
 
-    The files show a photo and its labels side by side. Yields a `Step` every 20 iterations; the last one's result is
-    the `FCNScore` of the running average of the weights, which is what is kept, on the photos of `data/test`.
+    The files show a photo and its labels side by side. What is kept is the running average of the weights; the result
+    is its `FCNScore` on the photos of `data/test`.
 
     Args:
-        data: Folder of the folders train, val and test.
-        out: Folder for checkpoints and weights.
-        resume: Go on from the checkpoint in `out`.
+        data: Folder of the folders train and val, which are learned from, and test.
         steps: Iterations.
         batch_size: Pictures in each.
-        seed: Of all that is random.
-
-    Raises:
-        ValueError: A folder holds no pictures.
     """
-    torch.manual_seed(seed)
-    network = SegmentationUNet(len(FACADE_LABELS)).to(memory_format=torch.channels_last)
-    learned = [load_pairs(data / part, network.side) for part in ("train", "val")]
-    photos, labels = (torch.cat(parts) for parts in zip(*learned, strict=True))
-    test = load_pairs(data / "test", network.side)
-    ema = EMA(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-    parts = {"network": network, "ema": ema, "optimizer": optimizer, "schedule": schedule}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    while step < steps:
-        chosen = torch.randint(len(photos), (batch_size,))
-        seen, wanted = augmented(photos[chosen] / 255, labels[chosen])
-        scores = network(seen.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(scores, wanted, ignore_index=NOWHERE)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        ema.update(network)
-        step += 1
-        if step % REPORT_EVERY == 0:
-            yield Step(step, steps, losses={"cross-entropy": loss.item()})
-        if step % SAVE_EVERY == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=_summary(evaluate(ema.network, *test)))
-    score = evaluate(ema.network, *test)
-    figures = {name: f"{value:.4f}" for name, value in score._asdict().items()}
-    save_half(ema.network.state_dict(), out / "facades-segmentation-compact.safetensors", figures)
-    yield Step(steps, steps, message=_summary(score), result=score)
+
+    data: Path
+    steps: int = 5000
+    batch_size: int = 8
+
+    def build(self) -> None:
+        """Make the network and what it learns by, and open the pictures."""
+        self.network = SegmentationUNet(len(FACADE_LABELS)).to(self.device, memory_format=torch.channels_last)
+        side = self.network.side
+        self.pairs, self.test = (Pairs(self.data, parts, side) for parts in (("train", "val"), ("test",)))
+        self.ema = EMA(self.network)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LEARNING_RATE, self.steps)
+        self.parts = {name: getattr(self, name) for name in ("network", "ema", "optimizer", "schedule")}
+
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Learn the labels of a batch."""
+        photos, labels = self.pairs.batch(torch.randint(len(self.pairs), (self.batch_size,)))
+        photos, labels = self.batch(*augmented(photos / 255, labels))
+        loss = F.cross_entropy(self.network(photos), labels, ignore_index=NOWHERE)
+        descend(self.optimizer, loss)
+        self.schedule.step()
+        self.ema.update(self.network)
+        return {"cross-entropy": loss}
+
+    def validate(self) -> Report:
+        """Return how well the average labels the photos of the test part."""
+        self.score = evaluate(self.from_cpu(self.ema.network), *self.test.batch(torch.arange(len(self.test))))
+        named = (f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.score._asdict().items())
+        return Report(", ".join(named), result=self.score)
+
+    def weights(self) -> dict:
+        """Return the average, with its score."""
+        figures = {name: f"{value:.4f}" for name, value in self.score._asdict().items()}
+        return {"facades-segmentation-compact": (self.ema.network.state_dict(), figures)}
 
 
-def load_pairs(folder: Path, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return photos, N×3×side×side uint8, and labels, N×side×side, of the pictures below `folder`."""
-    photos, labels = [], []
-    for picture in load_pictures(folder):
-        half = picture.shape[1] // 2
-        photo = cv2.resize(picture[:, :half], (side, side), interpolation=cv2.INTER_AREA)
-        places = label_map(picture[:, half:]).astype(np.uint8)
-        photos.append(photo.transpose(2, 0, 1))
-        labels.append(cv2.resize(places, (side, side), interpolation=cv2.INTER_NEAREST))
-    return torch.from_numpy(np.array(photos)), torch.from_numpy(np.array(labels)).long()
+class Pairs(Pictures):
+    """Photos and their labels, which the files below some folders show side by side.
+
+    Args:
+        data: Where these folders are.
+        parts: Their names.
+        side: What photos and labels are brought to.
+    """
+
+    def __init__(self, data: Path, parts: tuple[str, ...], side: int):
+        paths = [path for part in parts for path in list_pictures(data / part)]
+        super().__init__(paths, partial(photo_and_labels, side=side))
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return N photos, N×3×side×side uint8, and their labels, N×side×side."""
+        photos, labels = zip(*(self[index] for index in indices.tolist()), strict=True)
+        return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(labels)).long()
+
+
+def photo_and_labels(picture: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the photo, side×side×3 uint8, and the labels, side×side uint8, that `picture` shows side by side."""
+    half = picture.shape[1] // 2
+    photo = cv2.resize(picture[:, :half], (side, side), interpolation=cv2.INTER_AREA)
+    places = label_map(picture[:, half:]).astype(np.uint8)
+    return photo, cv2.resize(places, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
 def augmented(photos: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,12 +116,7 @@ def augmented(photos: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor,
 
 
 @torch.inference_mode()
-def evaluate(network: SegmentationUNet, photos: torch.Tensor, labels: torch.Tensor) -> FCNScore:
+def evaluate(network: Network, photos: torch.Tensor, labels: torch.Tensor) -> FCNScore:
     """Return how well N×3×H×W uint8 `photos` are labelled."""
-    network.eval()
     found = [network(part / 255).argmax(1) for part in photos.split(20)]
     return fcn_score(torch.cat(found).numpy(), labels.numpy())
-
-
-def _summary(score: FCNScore) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in score._asdict().items())

@@ -1,31 +1,30 @@
 """Train two generators between two sets of pictures that come in no pairs (CycleGAN, Zhu et al. 2017)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.checkpoints.save import save_half
 from gan_models.device import training_precision
-from gan_models.jobs import Step
 from gan_models.nn.losses import least_squares
-from gan_models.training import checkpoint
+from gan_models.training.datasets import Batches
 from gan_models.training.ema import EMA
 from gan_models.training.history import History
-
-SAVE_EVERY, REPORT_EVERY = 500, 20
+from gan_models.training.loop import Network, Report, Trainer, descend, frozen
 
 
 class Sets(Protocol):
     """Where pictures of both kinds come from."""
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` pictures of A and as many of B, N×3×H×W, in the generators' range."""
 
-    def validate(self, a_to_b: nn.Module, b_to_a: nn.Module) -> float:
+    def validate(self, a_to_b: Network, b_to_a: Network) -> float:
         """Return a PSNR in dB that tells how well both generators do on pictures that are held out."""
 
 
@@ -100,85 +99,68 @@ class CycleGAN(nn.Module):
         return loss / 2
 
 
-def train_unpaired(
-    gan: CycleGAN,
-    sets: Callable[[int], Sets],
-    out: Path,
-    names: tuple[str, str | None],
-    *,
-    steps: int,
-    batch_size: int,
-    lr: float,
-    seed: int,
-    resume: bool,
-) -> Iterator[Step]:
-    """Train `gan`; leave the running averages of its generators in `out`.
+class Unpaired(Trainer):
+    """A CycleGAN that learns from two sets of pictures; what is kept are running averages of its generators.
 
-    The rate is constant for the first half and then falls to zero. Yields a `Step` every 20 iterations; the last
-    one's result is what `Sets.validate` says. Networks run in bfloat16 where the CPU has it.
+    The rate is constant for the first half and then falls to zero. Networks run in bfloat16 where the device has it.
 
     Args:
-        gan: Generators and discriminators, in float32.
-        sets: Makes the source of pictures from a seed.
-        out: Folder for checkpoints and weights.
-        names: Of the files for the generators to B and to A, without ".safetensors"; None for one that isn't kept.
-        steps: Iterations in all.
-        batch_size: Pictures of each kind in an iteration.
+        data: Folder of pictures.
+
+    Attributes:
+        names: Of the files of weights, of the generators to B and to A.
+        batch_size: Pictures of either kind in a step.
         lr: Learning rate of the first half.
-        seed: Of the pictures.
-        resume: Go on from the checkpoint in `out`.
     """
-    gan = gan.to(memory_format=torch.channels_last)
-    averages = {"a_to_b": EMA(gan.a_to_b), "b_to_a": EMA(gan.b_to_a)}
-    sides = {
-        "generators": [*gan.a_to_b.parameters(), *gan.b_to_a.parameters()],
-        "discriminators": [*gan.discriminator_a.parameters(), *gan.discriminator_b.parameters()],
-    }
-    optimizers = {name: torch.optim.Adam(side, lr=lr, betas=(0.5, 0.999)) for name, side in sides.items()}
-    schedules = {
-        f"{name}' rate": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
-        for name, optimizer in optimizers.items()
-    }
-    histories = {f"history {kind}": history for kind, history in gan.histories.items()}
-    parts = {"gan": gan, **averages, **optimizers, **schedules, **histories}
-    step = checkpoint.load(out / "checkpoint.pt", parts) if resume else 0
-    source = sets(seed + step)
 
-    def validate() -> float:
-        return source.validate(averages["a_to_b"].network, averages["b_to_a"].network)
+    data: Path
+    names = ("a-to-b", "b-to-a")
+    batch_size: int = field(init=False, default=1)
+    lr: float = field(init=False)
 
-    while step < steps:
-        a, b = (side.contiguous(memory_format=torch.channels_last) for side in source.batch(batch_size))
-        _learn(sides["discriminators"], False)
-        with training_precision(torch.device("cpu")):
-            terms, made = gan.generator_losses(a, b)
-        _descend(optimizers["generators"], sum(term.float() for term in terms.values()))
-        for name, average in averages.items():
-            average.update(gan.get_submodule(name))
-        _learn(sides["discriminators"], True)
-        with training_precision(torch.device("cpu")):
-            terms["discriminators"] = gan.discriminator_loss(made, a, b)
-        _descend(optimizers["discriminators"], terms["discriminators"].float())
-        for schedule in schedules.values():
-            schedule.step()
-        step += 1
-        if step % REPORT_EVERY == 0:
-            yield Step(step, steps, losses={name: value.item() for name, value in terms.items()})
-        if step % SAVE_EVERY == 0 or step == steps:
-            checkpoint.save(out / "checkpoint.pt", step, parts)
-            yield Step(step, steps, message=f"validation {validate():.2f} dB")
-    for name, average in zip(names, averages.values(), strict=True):
-        if name:
-            save_half(average.network.state_dict(), out / f"{name}.safetensors", {"steps": str(steps)})
-    yield Step(steps, steps, message="done", result=validate())
+    def networks(self) -> CycleGAN:
+        """Return generators and discriminators, in float32."""
+        raise NotImplementedError
 
+    def sets(self) -> Sets:
+        """Return where pictures come from."""
+        raise NotImplementedError
 
-def _learn(parameters: list[nn.Parameter], whether: bool) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(whether)
+    def build(self) -> None:
+        """Make the networks and what they learn by, and open both sets."""
+        self.gan = gan = self.networks().to(self.device, memory_format=torch.channels_last)
+        self.averages = {"a_to_b": EMA(gan.a_to_b), "b_to_a": EMA(gan.b_to_a)}
+        self.discriminators = nn.ModuleList([gan.discriminator_a, gan.discriminator_b])
+        sides = {"generators": nn.ModuleList([gan.a_to_b, gan.b_to_a]), "discriminators": self.discriminators}
+        self.optimizers = {
+            name: torch.optim.Adam(side.parameters(), lr=self.lr, betas=(0.5, 0.999)) for name, side in sides.items()
+        }
+        histories = {f"history {kind}": history for kind, history in gan.histories.items()}
+        self.parts = {"gan": gan, **self.averages, **self.optimizers, **histories}
+        self.source = self.sets()
+        self.batches = self.parts["batches"] = Batches(self.source, self.batch_size, self.seed, self.device)
 
+    def step(self, index: int) -> dict[str, torch.Tensor]:
+        """Let the generators learn from a batch of either kind, and then the discriminators."""
+        a, b = self.batch(*next(self.batches))
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = self.lr * min(1.0, 2 - 2 * index / self.steps)
+        with training_precision(self.device), frozen(self.discriminators):
+            terms, made = self.gan.generator_losses(a, b)
+        descend(self.optimizers["generators"], sum(term.float() for term in terms.values()))
+        for name, average in self.averages.items():
+            average.update(self.gan.get_submodule(name))
+        with training_precision(self.device):
+            terms["discriminators"] = self.gan.discriminator_loss(made, a, b)
+        descend(self.optimizers["discriminators"], terms["discriminators"].float())
+        return terms
 
-def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    def validate(self) -> Report:
+        """Return the PSNR in dB that the averages reach on pictures that are held out."""
+        found = self.source.validate(*(self.from_cpu(average.network) for average in self.averages.values()))
+        return Report(f"validation {found:.2f} dB", result=found)
+
+    def weights(self) -> dict:
+        """Return both averages."""
+        averages = zip(self.names, self.averages.values(), strict=True)
+        return {name: (average.network.state_dict(), {"steps": str(self.done)}) for name, average in averages}

@@ -1,18 +1,21 @@
 """The pictures that translation learns from: pairs for pix2pix, two sets for CycleGAN."""
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from gan_models.images.facades import nearest_labels
+from gan_models.images.squares import squared
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import psnr
-from gan_models.training.datasets import load_pictures, load_squares
+from gan_models.training.datasets import Pictures, squares
+from gan_models.training.loop import Network
 from gan_models.translation import inputs
 
 HELD_OUT = 16
@@ -26,29 +29,26 @@ class Task:
     Attributes:
         side: Of the pictures, in pixels.
         input_nc: Channels of the input.
-        load: From a folder and a side to what `pair` takes.
+        load: From a folder and a side to pictures that `pair` takes.
         pair: From one of these and a random generator to input and target, side×side uint8.
     """
 
     side: int
     input_nc: int
-    load: Callable[[Path, int], list[np.ndarray]]
+    load: Callable[[Path, int], Pictures]
     pair: Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
-def _facades(folder: Path, side: int) -> list[np.ndarray]:
+def _facades(folder: Path, side: int) -> Pictures:
     """Return photo and labels of each picture, which shows them side by side, as side×side×6."""
-    pairs = []
-    for picture in load_pictures(folder):
-        half = picture.shape[1] // 2
-        photo = cv2.resize(picture[:, :half], (side, side), interpolation=cv2.INTER_AREA)
-        labels = cv2.resize(nearest_labels(picture[:, half:]), (side, side), interpolation=cv2.INTER_NEAREST)
-        pairs.append(np.dstack([photo, labels]))
-    return pairs
+    return Pictures(folder, partial(_photo_and_labels, side=side))
 
 
-def _squares(folder: Path, side: int) -> list[np.ndarray]:
-    return list(load_squares(folder, side).transpose(0, 2, 3, 1))
+def _photo_and_labels(picture: np.ndarray, side: int) -> np.ndarray:
+    half = picture.shape[1] // 2
+    photo = cv2.resize(picture[:, :half], (side, side), interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(nearest_labels(picture[:, half:]), (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.dstack([photo, labels])
 
 
 def _facade_pair(both: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -70,21 +70,26 @@ def _hole_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 
 TASKS = {
     "facades": Task(256, 3, _facades, _facade_pair),
-    "edges": Task(128, 3, _squares, _edge_pair),
-    "grey": Task(128, 3, _squares, _grey_pair),
-    "masked": Task(128, 4, _squares, _hole_pair),
+    "edges": Task(128, 3, squares, _edge_pair),
+    "grey": Task(128, 3, squares, _grey_pair),
+    "masked": Task(128, 4, squares, _hole_pair),
 }
 
 
-def two_folders(folder: Path, side: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def two_folders(folder: Path, side: int) -> tuple[Pictures, Pictures]:
     """Return the pictures of `folder`/trainA and of `folder`/trainB, side×side."""
-    return _squares(folder / "trainA", side), _squares(folder / "trainB", side)
+    return squares(folder / "trainA", side), squares(folder / "trainB", side)
 
 
-def photos_and_drawings(folder: Path, side: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def photos_and_drawings(folder: Path, side: int) -> tuple[Pictures, Pictures]:
     """Return every second photo of `folder`, and pencil drawings of the others, side×side."""
-    photos, rng = _squares(folder, side), np.random.default_rng(0)
-    return photos[::2], [inputs.pencil_drawing(photo, rng) for photo in photos[1::2]]
+    photos = squares(folder, side)
+    return photos.some(slice(None, None, 2)), Pictures(photos.paths[1::2], partial(_drawing, side=side))
+
+
+def _drawing(picture: np.ndarray, side: int) -> np.ndarray:
+    photo = squared(picture, side)
+    return inputs.pencil_drawing(photo, np.random.default_rng(zlib.crc32(photo.tobytes())))  # always the same
 
 
 SETS = {"folders": two_folders, "drawings": photos_and_drawings}
@@ -97,35 +102,38 @@ class TwoSets:
         folder: Of pictures.
         task: One of `SETS`, by which there are two kinds.
         side: Of the pictures.
-        seed: Of what is cut and mirrored.
+        held_out: How many pictures of the first kind are kept for validation.
 
     Raises:
         ValueError: There are too few pictures of a kind.
     """
 
-    def __init__(self, folder: Path, task: str, side: int, seed: int):
+    def __init__(self, folder: Path, task: str, side: int, held_out: int = HELD_OUT):
         self.side = side
-        self.sets = list(SETS[task](folder, round(side * JITTER)))
-        if min(map(len, self.sets)) <= HELD_OUT:
-            raise ValueError(f"Training takes more than {HELD_OUT} pictures of each of two kinds.")
-        self.held_out = [middle(picture, side) for picture in self.sets[0][:HELD_OUT]]
-        self.sets[0] = self.sets[0][HELD_OUT:]
-        self.rng = np.random.default_rng(seed)
+        a, b = SETS[task](folder, round(side * JITTER))
+        if min(len(a), len(b)) <= held_out:
+            raise ValueError(f"Training takes more than {held_out} pictures of each of two kinds.")
+        self.sets, self.others = (a.some(slice(held_out, None)), b), a.some(slice(held_out))
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    @cached_property
+    def held_out(self) -> list[np.ndarray]:
+        """The pictures that are held out."""
+        return [middle(picture, self.side) for picture in self.others]
+
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` pictures of either kind, N×3×side×side in [-1, 1]."""
-        cuts = ([cut(pictures, self.side, self.rng) for _ in range(count)] for pictures in self.sets)
+        cuts = ([cut(pictures, self.side, rng) for _ in range(count)] for pictures in self.sets)
         a, b = (torch.cat([to_tensor(picture) for picture in pictures]) for pictures in cuts)
         return 2 * a - 1, 2 * b - 1
 
     @torch.inference_mode()
-    def validate(self, a_to_b: nn.Module, b_to_a: nn.Module) -> float:
+    def validate(self, a_to_b: Network, b_to_a: Network) -> float:
         """Return the mean PSNR in dB of held-out pictures of A that went to B and back."""
         again = [to_image((b_to_a(a_to_b(2 * to_tensor(picture) - 1)) + 1) / 2) for picture in self.held_out]
         return float(np.mean([psnr(back, picture) for back, picture in zip(again, self.held_out, strict=True)]))
 
 
-def cut(pictures: list[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
+def cut(pictures: Sequence[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
     """Return a square from a random place of one of `pictures`, mirrored at random."""
     picture = pictures[rng.integers(len(pictures))]
     top, left = rng.integers(len(picture) - side + 1, size=2)
@@ -142,29 +150,38 @@ def middle(picture: np.ndarray, side: int) -> np.ndarray:
 class Pairs:
     """Pairs of a task, cut from a random place of a slightly larger picture and mirrored at random.
 
+    Args:
+        folder: Of pictures.
+        task: What they are pairs of.
+        side: Of the pairs.
+        held_out: How many pictures are kept for validation.
+
     Raises:
         ValueError: There are too few pictures.
     """
 
-    def __init__(self, folder: Path, task: Task, side: int, seed: int):
+    def __init__(self, folder: Path, task: Task, side: int, held_out: int = HELD_OUT):
         self.task, self.side = task, side
-        loaded = task.load(folder, round(side * JITTER))
-        if len(loaded) <= HELD_OUT:
-            raise ValueError(f"Training takes more than {HELD_OUT} pictures; {folder} has {len(loaded)}.")
-        order = np.random.default_rng(0).permutation(len(loaded))
-        self.pictures = [loaded[index] for index in order[:-HELD_OUT]]
-        rng = np.random.default_rng(1)
-        self.held_out = [task.pair(middle(loaded[index], side), rng) for index in order[-HELD_OUT:]]
-        self.rng = np.random.default_rng(seed)
+        pictures = task.load(folder, round(side * JITTER))
+        if len(pictures) <= held_out:
+            raise ValueError(f"Training takes more than {held_out} pictures; {folder} has {len(pictures)}.")
+        order = np.random.default_rng(0).permutation(len(pictures))
+        self.pictures, self.others = pictures.some(order[:-held_out]), pictures.some(order[-held_out:])
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    @cached_property
+    def held_out(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets of the pictures that are held out."""
+        rng = np.random.default_rng(1)
+        return [self.task.pair(middle(picture, self.side), rng) for picture in self.others]
+
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` inputs and targets, N×C×side×side in [-1, 1]."""
-        pairs = [self.task.pair(cut(self.pictures, self.side, self.rng), self.rng) for _ in range(count)]
+        pairs = [self.task.pair(cut(self.pictures, self.side, rng), rng) for _ in range(count)]
         given, photos = (torch.cat([to_tensor(part) for part in parts]) for parts in zip(*pairs, strict=True))
         return 2 * given - 1, 2 * photos - 1
 
     @torch.inference_mode()
-    def validate(self, network: nn.Module) -> float:
+    def validate(self, network: Network) -> float:
         """Return the mean PSNR in dB on the held-out pictures."""
         values = []
         for given, photo in self.held_out:

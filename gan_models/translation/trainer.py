@@ -1,37 +1,18 @@
 """Train pix2pix (Isola et al. 2017) on pairs, and CycleGAN (Zhu et al. 2017) on two sets."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.jobs import Step
 from gan_models.nn.layers import NLayerDiscriminator
-from gan_models.training.paired import CrossEntropy, train_paired
-from gan_models.training.unpaired import CycleGAN, train_unpaired
+from gan_models.training.paired import CrossEntropy, Paired
+from gan_models.training.unpaired import CycleGAN, Unpaired
 from gan_models.translation.network import HoleFiller, Redrawer, UnetGenerator, patch_discriminator
-from gan_models.translation.pairs import SETS, TASKS, Pairs, TwoSets
+from gan_models.translation.pairs import HELD_OUT, TASKS, Pairs, TwoSets
 
-NGF, NDF, DOWNS = 24, 32, 6
-BATCH = 4
-L1_WEIGHT = 100.0
-GENERATORS = ("unet", "encoder-decoder")
-
-
-def network(task: str, generator: str = "unet") -> UnetGenerator:
-    """Return an untrained generator.
-
-    Raises:
-        ValueError: There is no such task or generator.
-    """
-    if task not in TASKS:
-        raise ValueError(f"The task must be one of {', '.join(TASKS)}, not “{task}”.")
-    if generator not in GENERATORS:
-        raise ValueError(f"The generator must be one of {', '.join(GENERATORS)}, not “{generator}”.")
-    kind = HoleFiller if task == "masked" else UnetGenerator
-    return kind(TASKS[task].input_nc, 3, DOWNS, NGF, "batch", skips=generator == "unet").apply(_begin)
+DOWNS = 6  # halvings of the U-Net
 
 
 def _begin(module: nn.Module) -> None:
@@ -42,119 +23,94 @@ def _begin(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def train(
-    data: Path,
-    out: Path,
-    task: str,
-    *,
-    resume: bool = False,
-    steps: int = 10_000,
-    generator: str = "unet",
-    patch: int = 70,
-    side: int | None = None,
-    l1_weight: float = L1_WEIGHT,
-    lr: float = 4e-4,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train pix2pix on pictures below `data`; leave `translate-TASK-compact.safetensors` in `out`.
-
-    Yields as `train_paired`.
+class Pix2Pix(Paired):
+    """Train pix2pix on pairs; leave `translate-TASK-compact.safetensors`.
 
     Args:
-        data: For "facades" pairs side by side, photo and labels; for the others photos.
-        out: Folder for checkpoints and weights.
-        task: "facades", "edges", "grey" or "masked": what is translated to photos.
-        resume: Go on from the checkpoint in `out`.
+        data: For facades folder of pairs side by side, photo and labels; for the others of photos.
+        task: What is translated to photos.
         steps: Iterations.
-        generator: "unet" or "encoder-decoder".
-        patch: Side of the patches that the discriminator judges; 0 for no discriminator.
-        side: Of the pictures; the task's own by default.
+        generator: Whether it has connections from each layer to its mirror.
+        patch: Side of the patches that the discriminator sees; 0 for no discriminator.
+        side: Of the pictures, a multiple of 64; the task's own by default.
         l1_weight: Of the mean absolute error, beside the discriminator's verdict.
         lr: Learning rate to begin with.
-        seed: Of all that is random.
-
-    Raises:
-        ValueError: There is no such task, generator or patch, the side is no multiple of 64, or there are too few
-            pictures.
     """
-    torch.manual_seed(seed)
-    made, kind = network(task, generator), TASKS[task]
-    side = side or kind.side
-    if side % made.multiple:
-        raise ValueError(f"The side must be a multiple of {made.multiple} pixels, not {side}.")
-    discriminator = patch_discriminator(patch, kind.input_nc + 3, NDF, "instance").apply(_begin) if patch else None
-    yield from train_paired(
-        f"translate-{task}-compact",
-        out,
-        lambda seed: Pairs(data, kind, side, seed),
-        made,
-        lambda drawn, photo: {"l1": l1_weight * F.l1_loss(drawn.float(), photo)},
-        adversary=CrossEntropy(discriminator) if discriminator else None,
-        adversarial_weight=1.0,
-        adversarial_from=0,
-        steps=steps,
-        batch_size=BATCH,
-        lr=lr,
-        seed=seed,
-        resume=resume,
-    )
+
+    task: Literal["facades", "edges", "grey", "masked"]
+    steps: int = 10_000
+    generator: Literal["unet", "encoder-decoder"] = "unet"
+    patch: int = 70
+    side: int | None = None
+    l1_weight: float = 100.0
+    lr: float = 4e-4
+    batch_size = 4
+    ngf, ndf = 24, 32
+    held_out = HELD_OUT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.name = f"translate-{self.task}-compact"
+        self.side = self.side or TASKS[self.task].side
+        if self.side % 2**DOWNS:
+            raise ValueError(f"The side must be a multiple of {2**DOWNS} pixels, not {self.side}.")
+
+    def networks(self) -> tuple[UnetGenerator, CrossEntropy | None]:
+        """Return the generator, and a discriminator of inputs with photos."""
+        kind, channels = HoleFiller if self.task == "masked" else UnetGenerator, TASKS[self.task].input_nc
+        network = kind(channels, 3, DOWNS, self.ngf, "batch", skips=self.generator == "unet").apply(_begin)
+        if not self.patch:
+            return network, None
+        discriminator = patch_discriminator(self.patch, channels + 3, self.ndf, "instance")
+        return network, CrossEntropy(discriminator.apply(_begin))
+
+    def pairs(self) -> Pairs:
+        """Return inputs and photos."""
+        return Pairs(self.data, TASKS[self.task], self.side, self.held_out)
+
+    def content(self, made: torch.Tensor, original: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the mean absolute error (equation 3)."""
+        return {"l1": self.l1_weight * F.l1_loss(made.float(), original)}
 
 
-def compact_cyclegan() -> Redrawer:
-    """Return an untrained generator of CycleGAN with 2.2 million parameters."""
-    return Redrawer(channels=(16, 32, 64, 128), blocks=6, context=True)
+class CycleTranslation(Unpaired):
+    """Train CycleGAN on two kinds of pictures; leave `a-to-b.safetensors` and `b-to-a.safetensors`.
 
-
-def train_cycle(
-    data: Path,
-    out: Path,
-    task: str = "folders",
-    *,
-    resume: bool = False,
-    steps: int = 8_000,
-    side: int = 128,
-    cycle_weight: float = 10.0,
-    identity_weight: float = 5.0,
-    lr: float = 3e-4,
-    seed: int = 0,
-) -> Iterator[Step]:
-    """Train CycleGAN on two kinds of pictures; leave a-to-b.safetensors and b-to-a.safetensors in `out`.
-
-    Yields as `train_unpaired`, by how well pictures of A come back from B.
+    The result is the PSNR of pictures of A that come back from B.
 
     Args:
-        data: With the task "folders", folder of the folders trainA and trainB; with "drawings", of photos.
-        out: Folder for checkpoints and weights.
-        task: "folders", or "drawings": photos against pencil drawings of other photos.
-        resume: Go on from the checkpoint in `out`.
+        data: Folder of the folders trainA and trainB; with the task drawings, of photos.
+        task: What the two kinds are: what the folders hold, or photos and pencil drawings of other photos.
         steps: Iterations.
-        side: Of the pictures.
+        side: Of the pictures, a multiple of four and at least 32.
         cycle_weight: Of what comes back (section 4 of the paper).
         identity_weight: Of what a generator makes of its own kind (section 5.2), which keeps colours; 0 for none.
         lr: Learning rate of the first half.
-        seed: Of all that is random.
-
-    Raises:
-        ValueError: There is no such task, there are too few pictures, or the side is no multiple of four or below 32.
     """
-    if task not in SETS:
-        raise ValueError(f"The task must be one of {', '.join(SETS)}, not “{task}”.")
-    if side < 32 or side % 4:
-        raise ValueError(f"The side must be a multiple of four and at least 32 pixels, not {side}.")
-    torch.manual_seed(seed)
-    yield from train_unpaired(
-        CycleGAN(
-            compact_cyclegan,
-            lambda: NLayerDiscriminator(3, NDF, n_layers=3, norm="instance"),
-            cycle_weight,
-            identity_weight,
-        ),
-        lambda seed: TwoSets(data, task, side, seed),
-        out,
-        ("a-to-b", "b-to-a"),
-        steps=steps,
-        batch_size=1,
-        lr=lr,
-        seed=seed,
-        resume=resume,
-    )
+
+    task: Literal["folders", "drawings"] = "folders"
+    steps: int = 8_000
+    side: int = 128
+    cycle_weight: float = 10.0
+    identity_weight: float = 5.0
+    lr: float = 3e-4
+    channels, blocks, ndf = (16, 32, 64, 128), 6, 32  # 2.2 million parameters of a generator
+    held_out = HELD_OUT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.side < 32 or self.side % 4:
+            raise ValueError(f"The side must be a multiple of four and at least 32 pixels, not {self.side}.")
+
+    def networks(self) -> CycleGAN:
+        """Return generators and discriminators."""
+        return CycleGAN(
+            lambda: Redrawer(channels=self.channels, blocks=self.blocks, context=True),
+            lambda: NLayerDiscriminator(3, self.ndf, n_layers=3, norm="instance"),
+            self.cycle_weight,
+            self.identity_weight,
+        )
+
+    def sets(self) -> TwoSets:
+        """Return pictures of both kinds."""
+        return TwoSets(self.data, self.task, self.side, self.held_out)

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from gan_models.attributes import NAMES, trainer
+from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.images.faces import Face
 from gan_models.jobs import finish
+from tests.trainings import cancel, checkpoint, same, training
 
 GENDER, POSE = NAMES.index("gender"), NAMES.index("pose")
 
@@ -81,13 +83,15 @@ def data(tmp_path):
 
 def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "POSED", 3)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    figures = finish(trainer.train(data, whole, steps=4))
+    monkeypatch.setattr(trainer.Attributes, "report_every", 1)
+    whole, parts, options = tmp_path / "whole", tmp_path / "parts", {"data": data, "steps": 4}
+    figures = finish(training(trainer.Attributes, whole, **options))
     assert set(figures) == set(NAMES)
-    steps = trainer.train(data, parts, steps=4)
-    assert next(steps).message
-    steps.close()
-    assert (whole / "attributes.safetensors").exists()
+    cancel(training(trainer.Attributes, parts, **options), after=2)
+    finish(training(trainer.Attributes, parts, resume=True, **options))
+    assert same(checkpoint(parts)["network"], checkpoint(whole)["network"])
+    name = "attributes.safetensors"
+    assert same(*(load_state_dict_file(out / name, "safetensors") for out in (whole, parts)))
     with np.load(whole / "faces.npz") as kept:
         faces, labels, rated, ratings = (kept[name] for name in kept.files)
     assert faces.shape == (25, 3, 64, 64)
@@ -100,7 +104,7 @@ def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
 
 def test_no_pictures(tmp_path):
     with pytest.raises(ValueError, match="No pictures"):
-        finish(trainer.train(tmp_path, tmp_path / "out", steps=1))
+        finish(training(trainer.Attributes, tmp_path / "out", data=tmp_path, steps=1))
 
 
 def test_the_loss_is_differentiable_where_labels_are_missing():

@@ -5,6 +5,7 @@ import torch
 from gan_models.classic import EXPERIMENTS, TrainToy, points, toy
 from gan_models.classic.families import FAMILIES
 from gan_models.jobs import finish
+from tests.trainings import training
 
 
 @pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25), ("spiral", 40)])
@@ -71,14 +72,14 @@ def test_colours_are_stretched_between_the_lowest_score_and_the_highest():
 
 
 def test_a_gan_comes_to_the_ring():
-    last = list(toy.train("ring", "gan", steps=300, seed=1))[-1].result
+    last = list(training(toy.Toy, points="ring", family="gan", steps=300, seed=1))[-1].result
     assert last["samples"].shape == (toy.COUNTED, 2)
     assert np.hypot(*last["samples"].T).mean() == pytest.approx(1, abs=0.25)
 
 
 @pytest.mark.parametrize("name", toy.OF_POINTS)
 def test_each_family_shows_its_course(name):
-    steps = list(toy.train("grid", name, steps=50, ahead=1))
+    steps = list(training(toy.Toy, points="grid", family=name, steps=50, ahead=1))
     named = set().union(*(step.losses for step in steps))
     assert {"generator", "discriminator", "gradient of the generator", "modes", "good samples"} <= named
     assert ("distance" in named) == name.startswith("wgan")
@@ -87,7 +88,8 @@ def test_each_family_shows_its_course(name):
 
 
 def test_one_seed_gives_one_course():
-    first, again, other = (finish(toy.train("ring", "gan", steps=20, seed=seed))["samples"] for seed in (0, 0, 1))
+    courses = (training(toy.Toy, points="ring", family="gan", steps=20, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (finish(course)["samples"] for course in courses)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -97,7 +99,7 @@ def test_how_often_is_drawn_changes_nothing(monkeypatch):
     monkeypatch.setattr(toy, "FRAMES", 4)
     for seconds in (0, float("inf")):
         monkeypatch.setattr(toy, "DRAW_EVERY", seconds)
-        courses.append(list(toy.train("ring", "gan", steps=40)))
+        courses.append(list(training(toy.Toy, points="ring", family="gan", steps=40)))
     often, seldom = ([step.preview is not None for step in course] for course in courses)
     assert all(often)
     assert sum(seldom) == toy.FRAMES + 1
@@ -113,7 +115,7 @@ def test_a_film_is_short_and_ends_with_the_last_step(steps, frames):
 
 
 def test_a_distance_is_that_of_a_critic_without_its_penalty():
-    step, _ = toy.train("ring", "wgan-gp", steps=5)
+    step, _ = training(toy.Toy, points="ring", family="wgan-gp", steps=5)
     assert step.losses["distance"] > 0
     assert step.losses["discriminator"] > -step.losses["distance"]
 
@@ -155,8 +157,8 @@ def test_a_critics_distance_follows_quality_and_a_plain_gans_loss_does_not():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"toy": "x"}, "points must be one of ring, grid, spiral"),
-        ({"family_name": "dcgan"}, "On points the family is one of"),
+        ({"points": "x"}, "points must be one of ring, grid, spiral"),
+        ({"family": "dcgan"}, "On points the family is one of"),
         ({"steps": 0}, "1 to 20000 steps"),
         ({"freeze_after": -1}, "can't be frozen"),
         ({"ahead": 11}, "0 to 10 steps ahead"),
@@ -166,13 +168,13 @@ def test_a_critics_distance_follows_quality_and_a_plain_gans_loss_does_not():
 )
 def test_bad_wishes_get_one_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        toy.train(**{"toy": "ring", "family_name": "gan", **options})
+        toy.Toy(**{"points": "ring", "family": "gan", **options})
 
 
 def test_numbers_that_run_away_are_named(monkeypatch):
     monkeypatch.setattr(toy, "RATES", (0, 1e40))
     with pytest.raises(ValueError, match="diverged at step"):
-        finish(toy.train("ring", "wgan-gp", steps=40, lr=1e30))
+        finish(training(toy.Toy, points="ring", family="wgan-gp", steps=40, lr=1e30))
 
 
 def test_kinds_are_asked_for_one_by_one():

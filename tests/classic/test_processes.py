@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from gan_models import processes
-from gan_models.classic import train
 from gan_models.classic.families import FAMILIES
 from gan_models.classic.pictures import sprites
+from gan_models.classic.trainer import Classic
 from gan_models.device import computing
+from gan_models.jobs import finish
 from gan_models.nn.layers import BatchNorm
+from gan_models.training.loop import fit
 
 ROOT = Path(__file__).parents[2]
 STEPS, BATCH = 5, 8
@@ -61,7 +63,7 @@ def test_two_processes_have_the_losses_of_one(family, alone, folder):
 
 
 def test_a_training_of_two_processes_leaves_its_checkpoint(folder):
-    assert torch.load(folder / "state.pt", weights_only=True)["step"] == 1
+    assert torch.load(folder / "checkpoint.pt", weights_only=True)["step"] == 1
 
 
 def test_one_process_has_everything():
@@ -82,7 +84,7 @@ def test_alone_batch_normalisation_is_pytorchs():
 def learn(folder):
     """Leave the losses in `folder`, and the checkpoint of a whole training."""
     found, options = losses(), {"batch_size": BATCH, "z_dim": 8, "width": 4}
-    list(train.train_on(sprites(16, count=40), "gan", folder / "state.pt", steps=1, **options))
+    finish(fit(Classic(pictures=sprites(16, count=40), family="gan", steps=1, **options), folder))
     if processes.is_first():
         (folder / "losses.json").write_text(json.dumps(found))
 

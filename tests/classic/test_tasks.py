@@ -16,7 +16,7 @@ from gan_models.classic import (
 from gan_models.classic.families import FAMILIES, OF_POINTS
 from gan_models.classic.network import NORMS
 from gan_models.classic.points import TOYS
-from gan_models.classic.train import SIDES
+from gan_models.classic.trainer import SIDES
 
 
 def choices(task, name):

@@ -251,64 +251,13 @@ def test_every_command_explains_itself(capsys, command):
         ("upscale",),
         ("upscale", "a.png"),
         ("upscale", "a.png", "-o", "b.png", "--factor", "3"),
-        ("train", "sr-psnr", "--data", "a"),
-        ("train", "nonsense", "--data", "a", "--out", "b"),
-        ("train", "sr-psnr", "--data", "a", "--out", "b", "--steps", "few"),
+        ("train",),
     ],
 )
 def test_wrong_usage_is_explained(capsys, arguments):
     code, _, errors = exit_of(capsys, *arguments)
     assert code == 2
     assert errors.startswith("usage: ")
-
-
-# --- Training
-
-
-@pytest.mark.parametrize(
-    ("family", "options", "sentence"),
-    [
-        ("features", ("--steps", "3"), "features takes no --steps.\n"),
-        ("features", ("--start", "x"), "features takes no --start.\n"),
-        ("sr-psnr", ("--epochs", "3"), "sr-psnr takes no --epochs.\n"),
-        ("sr-gan", (), "sr-gan needs --start.\n"),
-    ],
-)
-def test_options_that_do_not_go_with_the_family_are_refused(tmp_path, capsys, family, options, sentence):
-    write(tmp_path / "data" / "a.png")
-    assert run("train", family, "--data", tmp_path / "data", "--out", tmp_path / "out", *options) == 1
-    assert capsys.readouterr().err == sentence
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("family", "options"),
-    [("sr-psnr", ()), ("features", ()), ("sr-gan", ("--start", "none")), ("sr-psnr", ("--resume",))],
-)
-def test_what_is_missing_for_training_is_named(tmp_path, capsys, family, options):
-    assert run("train", family, "--data", tmp_path / "none", "--out", tmp_path / "out", *options) == 1
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(("There is no ", "No pictures in "))
-    assert last.endswith(".")
-
-
-def test_training_runs_with_what_the_command_line_says(tmp_path, capsys, monkeypatch):
-    from gan_models.jobs import Step
-    from gan_models.super_resolution import trainer
-
-    asked = {}
-
-    def train_gan(data, out, *, start, resume=False, steps=6000, seed=0):
-        asked.update(data=data, out=out, start=start, resume=resume, steps=steps)
-        yield Step(1, 2, losses={"content": 0.5})
-        yield Step(2, 2, message="validation 30.00 dB")
-
-    monkeypatch.setattr(trainer, "train_gan", train_gan)
-    paths = {name: tmp_path / name for name in ("data", "out", "start")}
-    options = [part for name, path in paths.items() for part in (f"--{name}", path)]
-    assert run("train", "sr-gan", *options, "--steps", 2, "--resume") == 0
-    assert asked == {**paths, "resume": True, "steps": 2}
-    assert "2: validation 30.00 dB" in "".join(capsys.readouterr())
 
 
 # --- Faces

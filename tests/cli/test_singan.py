@@ -1,13 +1,15 @@
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gan_models.cli import main
 from gan_models.images import decode, read_provenance
 from gan_models.singan import trainer
 from gan_models.singan.model import load, save
-from gan_models.singan.trainer import PRESETS, Preset
+from gan_models.singan.trainer import PRESETS, Preset, SinGANTrainer
+from gan_models.training import loop
 from tests.singan.test_model import tiny
 
 
@@ -46,17 +48,19 @@ def test_training_writes_a_model_for_each_picture(tmp_path):
 def test_an_interrupted_training_goes_on(tmp_path, monkeypatch):
     source, target = write(tmp_path / "a.png"), tmp_path / "a.safetensors"
     assert singan("train", source, "-o", tmp_path / "whole.safetensors") == 0
-    iterate = trainer.Training.iterate
+    step = SinGANTrainer.step
 
-    def interrupted(self):
-        if self.scale == 1:
+    def interrupted(self, index):
+        if index == 3:
             raise KeyboardInterrupt
-        return iterate(self)
+        return step(self, index)
 
-    monkeypatch.setattr(trainer.Training, "iterate", interrupted)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(SinGANTrainer, "step", interrupted)
     assert singan("train", source, "-o", target) == 130
     assert not target.exists()
-    monkeypatch.setattr(trainer.Training, "iterate", iterate)
+    assert torch.load(tmp_path / "a.training" / "checkpoint.pt", weights_only=True)["step"] == 3
+    monkeypatch.setattr(SinGANTrainer, "step", step)
     assert singan("train", source, "-o", target, "--resume") == 0
     assert target.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
     assert not (tmp_path / "a.training").exists()

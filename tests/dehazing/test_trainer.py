@@ -7,21 +7,27 @@ from torch import nn
 from gan_models.checkpoints import registry
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.dehazing import trainer
+from gan_models.dehazing.trainer import Candy, CycleDehaze, Halves, OwnHaze
 from gan_models.images.haze import add_haze
 from gan_models.jobs import finish
 from gan_models.nn.features.network import VGG
 from gan_models.training import degraded
 from gan_models.training.degraded import DegradedPairs
 from tests.tiny_models import embed
+from tests.trainings import built, cancel, checkpoint, same, training
 
 SMALL = {"batch_size": 1, "patch": 48}
+
+
+def hold_out(monkeypatch, count):
+    for kind in (Candy, CycleDehaze, OwnHaze):
+        monkeypatch.setattr(kind, "held_out", count)
 
 
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """Keep one picture for validation, and put a tiny network in place of the registered features."""
-    for module in (degraded, trainer):
-        monkeypatch.setattr(module, "HELD_OUT", 1)
+    hold_out(monkeypatch, 1)
     network = "gan_models.nn.features.network:VGG"
     embed(tmp_path, "features-compact", network, channels=[4, 4, 6], depths=[2, 2, 3], pool="average")
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
@@ -39,27 +45,22 @@ def data(tmp_path):
     return folder
 
 
-TRAINERS = {
-    "candy": (trainer.train_candy, "dehaze-candy-compact.safetensors"),
-    "cycle": (trainer.train_cycle, "dehaze-cycle-compact.safetensors"),
-}
-
-
-@pytest.fixture(params=TRAINERS)
+@pytest.fixture(params=[Candy, CycleDehaze])
 def train(request, data):
     """Either trainer, bound to its data, and the name of the weights it leaves."""
-    function, name = TRAINERS[request.param]
-    return lambda out, **options: function(data, out, **SMALL | options), name
+    kind = request.param
+    name = f"{kind.name if kind is Candy else kind.names[0]}.safetensors"
+    return lambda out, **options: training(kind, out, data=data, **SMALL | options), name
 
 
 @pytest.fixture
 def batches(monkeypatch):
     """The list to which every batch that a trainer takes is added."""
     taken = []
-    for source in (trainer.Unpaired, DegradedPairs):
+    for source in (Halves, DegradedPairs):
 
-        def counted(self, count, batch=source.batch):
-            taken.append(batch(self, count))
+        def counted(self, count, rng, batch=source.batch):
+            taken.append(batch(self, count, rng))
             return taken[-1]
 
         monkeypatch.setattr(source, "batch", counted)
@@ -68,14 +69,6 @@ def batches(monkeypatch):
 
 def weights(path):
     return load_state_dict_file(path, "safetensors")
-
-
-def checkpoint(out):
-    return torch.load(out / "checkpoint.pt", weights_only=True)
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 # --- Runs
@@ -116,15 +109,19 @@ def test_one_seed_gives_one_result(train, tmp_path):
     assert not same(a, c)
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(train, tmp_path, batches):
+def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(train, tmp_path, batches, monkeypatch):
+    for kind in (Candy, CycleDehaze):
+        monkeypatch.setattr(kind, "report_every", 1)
     run, name = train
-    finish(run(tmp_path / "out", steps=2))
-    first = weights(tmp_path / "out" / name)
+    finish(run(tmp_path / "whole", steps=3))
+    cancel(run(tmp_path / "parts", steps=3), after=2)
     batches.clear()
-    steps = list(run(tmp_path / "out", steps=3, resume=True))
+    finish(run(tmp_path / "parts", steps=3, resume=True))
     assert len(batches) == 1
-    assert steps[0].index == 3
-    assert not same(weights(tmp_path / "out" / name), first)
+    assert same(*(weights(tmp_path / out / name) for out in ("whole", "parts")))
+    whole, parts = (checkpoint(tmp_path / out) for out in ("whole", "parts"))
+    part = "generator" if "generator" in whole else "gan"
+    assert same(whole[part], parts[part])
 
 
 def test_a_run_that_is_not_resumed_begins_anew(train, tmp_path, batches):
@@ -155,7 +152,7 @@ def test_too_few_and_too_small_pictures_are_refused_in_words(train, tmp_path, mo
     run, _ = train
     with pytest.raises(ValueError, match="at least 49 pixels"):
         finish(run(tmp_path / "out", steps=1, patch=49))
-    monkeypatch.setattr(degraded, "HELD_OUT", 5)
+    hold_out(monkeypatch, 5)
     with pytest.raises(ValueError, match="more than 5 pictures"):
         finish(run(tmp_path / "out", steps=1))
 
@@ -167,28 +164,24 @@ def test_training_on_pairs_takes_haze_away(data, tmp_path, monkeypatch):
         return add_haze(image, np.ones(image.shape[:2]), 1.0, np.full(3, 0.9))
 
     monkeypatch.setattr(trainer, "random_haze", even)
-    hazy = DegradedPairs(data, 48, 0, even).validate(nn.Identity())
-    steps = trainer.train_candy(
-        data, tmp_path / "out", steps=50, batch_size=4, patch=32, lr=4e-3, adversarial_from=50
-    )
+    hazy = DegradedPairs(data, 48, even, held_out=1).validate(nn.Identity())
+    options = {"steps": 50, "batch_size": 4, "patch": 32, "lr": 4e-3, "adversarial_from": 50}
+    steps = training(Candy, tmp_path / "out", data=data, **options)
     assert finish(steps) > hazy + 3
 
 
 def test_validation_restores_hazy_pictures(data):
     """By what it says of a network that knows the haze of the one picture that is held out."""
-    pairs = DegradedPairs(data, 48, 0, trainer.random_haze)
+    pairs = DegradedPairs(data, 48, trainer.random_haze, held_out=1)
     ((hazy, clear),) = pairs.held_out
     assert pairs.validate(nn.Identity()) == pytest.approx(degraded.psnr(hazy, clear))
     assert (hazy != clear).any()
     assert pairs.validate(lambda _: degraded.to_tensor(clear)) == float("inf")
 
 
-def test_the_discriminator_comes_in_for_the_last_third(data, tmp_path, monkeypatch):
-    given = {}
-    monkeypatch.setattr(trainer, "train_paired", lambda *arguments, **options: given.update(options) or iter(()))
+def test_the_discriminator_comes_in_for_the_last_third(data):
     for asked, begun in ((None, 8), (0, 0), (5, 5)):
-        finish(trainer.train_candy(data, tmp_path / "out", steps=12, adversarial_from=asked))
-        assert given["adversarial_from"] == begun
+        assert Candy(data=data, steps=12, adversarial_from=asked).adversarial_from == begun
 
 
 # --- Pictures without pairs
@@ -202,8 +195,8 @@ def reds(batch):
 def test_the_halves_never_share_a_picture(data, monkeypatch):
     monkeypatch.setattr(trainer, "random_haze", lambda image, rng: image)
     for seed in range(3):
-        source = trainer.Unpaired(data, 32, seed)
-        batches = [source.batch(4) for _ in range(20)]
+        source, rng = Halves(data, 32, 1), np.random.default_rng(seed)
+        batches = [source.batch(4, rng) for _ in range(20)]
         hazy, clear = (set().union(*(reds(batch[side]) for batch in batches)) for side in (0, 1))
         held_out = {good[0, 0, 0] // 60 for _, good in source.pairs.held_out}
         assert (len(hazy), len(clear), len(held_out)) == (2, 2, 1)
@@ -211,17 +204,16 @@ def test_the_halves_never_share_a_picture(data, monkeypatch):
 
 
 def test_one_half_is_hazy_and_the_other_clear(data):
-    hazy, clear = trainer.Unpaired(data, 32, 0).batch(8)
+    hazy, clear = Halves(data, 32, 1).batch(8, np.random.default_rng(0))
     assert hazy.shape == clear.shape == (8, 3, 32, 32)
     assert (hazy[:, 0].std((1, 2)) > 1e-4).all()  # red is even where it is clear
     assert (clear[:, 0].std((1, 2)) < 1e-6).all()
 
 
 def test_a_single_picture_makes_no_two_halves(data, tmp_path, monkeypatch):
-    for module in (degraded, trainer):
-        monkeypatch.setattr(module, "HELD_OUT", 4)
+    hold_out(monkeypatch, 4)
     with pytest.raises(ValueError, match="more than 5 pictures"):
-        finish(trainer.train_cycle(data, tmp_path / "out", steps=1, **SMALL))
+        finish(training(CycleDehaze, tmp_path / "out", data=data, steps=1, **SMALL))
 
 
 # --- Cycle-Dehaze's terms
@@ -240,9 +232,9 @@ class Gain(nn.Module):
 
 @pytest.fixture
 def gan():
-    """A CycleDehaze of multiples in place of networks: dehazing by 2, hazing by 0.4, scoring by 3 and 0.5."""
+    """A HazeCycle of multiples in place of networks: dehazing by 2, hazing by 0.4, scoring by 3 and 0.5."""
     torch.manual_seed(0)
-    made = trainer.CycleDehaze(VGG((4, 4, 6), (2, 2, 3)))
+    made = trainer.HazeCycle(VGG((4, 4, 6), (2, 2, 3)))
     made.a_to_b, made.b_to_a, made.discriminator_b, made.discriminator_a = map(Gain, (2.0, 0.4, 3.0, 0.5))
     return made
 
@@ -320,20 +312,22 @@ def test_other_densities_are_a_lesson_for_the_dehazer_alone(gan, sides, monkeypa
 
 
 def test_a_network_goes_on_alone_on_its_partners_haze(data, tmp_path):
-    finish(trainer.train_cycle(data, tmp_path / "gan", steps=1, **SMALL))
+    finish(training(CycleDehaze, tmp_path / "gan", data=data, steps=1, **SMALL))
     alone = tmp_path / "alone"
-    steps = list(trainer.train_cycle(data, alone, start=tmp_path / "gan", steps=20, **SMALL))
+    steps = list(training(OwnHaze, alone, data=data, start=tmp_path / "gan", steps=20, **SMALL))
     assert set(next(step.losses for step in steps if step.losses)) == {"density"}
     name = "dehaze-cycle-compact.safetensors"
     assert {path.name for path in alone.iterdir()} == {"checkpoint.pt", name}
     assert not same(weights(alone / name), weights(tmp_path / "gan" / name))
     with pytest.raises(ValueError, match="There is no file"):
-        finish(trainer.train_cycle(data, tmp_path / "other", start=tmp_path / "nothing", steps=1, **SMALL))
+        finish(training(OwnHaze, tmp_path / "other", data=data, start=tmp_path / "nothing", steps=1, **SMALL))
 
 
-def test_what_it_goes_on_with_is_clear_or_in_its_partners_haze(data):
-    source = trainer.OwnHaze(trainer.Unpaired(data, 32, 0), lambda clear: torch.full_like(clear, 0.5))
-    given, clear = source.batch(40)
+def test_what_it_goes_on_with_is_clear_or_in_its_partners_haze(data, tmp_path):
+    finish(training(CycleDehaze, tmp_path, data=data, steps=1, **SMALL))
+    alone = built(OwnHaze, data=data, start=tmp_path, batch_size=40, patch=32)
+    alone.haze = lambda clear: torch.full_like(clear, 0.5)
+    given, clear = alone.next_pair()
     left_alone = (given == clear).flatten(1).all(1)
     assert 8 < left_alone.sum() < 32
     hazy = given[~left_alone] - clear[~left_alone]
@@ -375,8 +369,8 @@ def test_the_discriminators_loss_leaves_the_generators_alone(gan, sides):
 def test_each_optimiser_moves_its_own_side(data, tmp_path):
     """With a rate of nothing all stays, with one all four networks move."""
     begun, moved = tmp_path / "begun", tmp_path / "moved"
-    finish(trainer.train_cycle(data, begun, steps=1, lr=0.0, **SMALL))
-    finish(trainer.train_cycle(data, moved, steps=1, lr=1e-3, **SMALL))
+    finish(training(CycleDehaze, begun, data=data, steps=1, lr=0.0, **SMALL))
+    finish(training(CycleDehaze, moved, data=data, steps=1, lr=1e-3, **SMALL))
     before, after = checkpoint(begun)["gan"], checkpoint(moved)["gan"]
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"a_to_b", "b_to_a", "discriminator_a", "discriminator_b"}
@@ -390,6 +384,6 @@ def test_the_rate_stays_for_half_of_the_steps_and_then_falls(data, tmp_path, mon
         return step(self, *arguments, **options)
 
     monkeypatch.setattr(torch.optim.Adam, "step", noted)
-    finish(trainer.train_cycle(data, tmp_path / "out", steps=6, lr=0.1, **SMALL))
-    assert rates[::2] == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.1 * 2 / 3, 0.1 / 3])
+    finish(training(CycleDehaze, tmp_path / "out", data=data, steps=6, lr=1e-3, **SMALL))
+    assert rates[::2] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3])
     assert rates[1::2] == rates[::2]

@@ -12,6 +12,7 @@ from gan_models.gan_control.measures import CONTROLS, Measures
 from gan_models.gan_control.model import ControlledGenerator, Stack
 from gan_models.jobs import finish
 from gan_models.stylegan2.network import Generator, normalize
+from tests.trainings import cancel, same, training
 
 CPU = torch.device("cpu")
 GROUPS = {"identity": 4, "age": 2, "pose": 2, "expression": 2, "illumination": 2, "hair": 2, "rest": 2}
@@ -33,12 +34,12 @@ def measures():
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setenv("GAN_ATELIER_DEVICE", "cpu")
     monkeypatch.setattr(trainer.checkpoints, "load", lambda name, device: faces())
     monkeypatch.setattr(trainer, "load_measures", lambda device: measures())
-    small = {"GROUPS": GROUPS, "SIZES": SIZES, "STACKS": STACKS, "SAMPLES": 32, "ALONE": 1, "REGRESSED": 30}
+    small = {"GROUPS": GROUPS, "SIZES": SIZES, "STACKS": STACKS, "SAMPLES": 32, "ALONE": 1}
     for name, value in small.items():
         monkeypatch.setattr(trainer, name, value)
+    monkeypatch.setattr(trainer.FaceControls, "regressed", 150)
 
 
 @pytest.fixture
@@ -116,9 +117,11 @@ def test_the_beginning_draws_what_the_faces_draw(monkeypatch):
 
 def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "rotation", lambda *arguments: torch.eye(16))
-    finish(trainer.train(data, tmp_path / "whole", steps=4))
-    finish(trainer.train(data, tmp_path / "parts", steps=2))
-    finish(trainer.train(data, tmp_path / "parts", steps=4, resume=True))
+    monkeypatch.setattr(trainer.GANControl, "report_every", 1)
+    options = {"data": data, "steps": 4}
+    finish(training(trainer.GANControl, tmp_path / "whole", **options))
+    cancel(training(trainer.GANControl, tmp_path / "parts", **options), after=2)
+    finish(training(trainer.GANControl, tmp_path / "parts", resume=True, **options))
     whole, parts = (
         load_state_dict_file(tmp_path / name / "generator.safetensors", "safetensors") for name in ("whole", "parts")
     )
@@ -128,11 +131,14 @@ def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     assert not torch.equal(whole["synthesis.b4.const"], begun["synthesis.b4.const"].half())
 
 
-def test_controls_learn_and_the_generator_stays(data, tmp_path):
-    finish(trainer.train(data, tmp_path / "first", steps=2))
-    steps = list(trainer.train_controls(tmp_path / "first", tmp_path / "second", steps=40, samples=256))
+def test_controls_learn_and_the_generator_stays(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer.FaceControls, "report_every", 1)
+    finish(training(trainer.GANControl, tmp_path / "first", data=data, steps=2))
+    options = {"start": tmp_path / "first", "steps": 160, "samples": trainer.BATCH}
+    steps = list(training(trainer.FaceControls, tmp_path / "second", **options))
     regressed = [step.losses for step in steps if "age" in step.losses]
-    assert sum(regressed[-1].values()) < sum(regressed[0].values())
+    first, last = (np.mean([sum(losses.values()) for losses in part]) for part in (regressed[:10], regressed[-10:]))
+    assert last < first
     assert any("age, measured" in step.losses for step in steps)
     before, after = (
         load_state_dict_file(tmp_path / name / "generator.safetensors", "safetensors") for name in ("first", "second")
@@ -140,8 +146,7 @@ def test_controls_learn_and_the_generator_stays(data, tmp_path):
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(name.startswith("controls.") for name in changed)
-
-
-def test_phase_two_cannot_be_resumed(tmp_path):
-    with pytest.raises(ValueError, match="can't be resumed"):
-        finish(trainer.train_controls(tmp_path, tmp_path, resume=True))
+    cancel(training(trainer.FaceControls, tmp_path / "parts", **options), after=155)
+    finish(training(trainer.FaceControls, tmp_path / "parts", resume=True, **options))
+    again = load_state_dict_file(tmp_path / "parts" / "generator.safetensors", "safetensors")
+    assert same(again, after)

@@ -6,28 +6,32 @@ import torch
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.inversion import trainer
 from gan_models.jobs import finish
+from tests.trainings import cancel, checkpoint, same, training
 
 
 @pytest.fixture
 def faces(tmp_path):
     rng = np.random.default_rng(0)
+    (tmp_path / "faces").mkdir()
     for index in range(4):
-        cv2.imwrite(str(tmp_path / f"{index}.png"), rng.integers(0, 256, (20, 20, 3), np.uint8))
-    return tmp_path
+        cv2.imwrite(str(tmp_path / "faces" / f"{index}.png"), rng.integers(0, 256, (20, 20, 3), np.uint8))
+    return tmp_path / "faces"
 
 
 def test_training_goes_on_where_it_stopped(tiny, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "MODEL", "tiny")
     monkeypatch.setattr(trainer, "SHEET", 2)
     monkeypatch.setattr(trainer, "Encoder", lambda *sizes: small_encoder(*sizes))
-    whole = tmp_path / "whole"
-    encoder = finish(trainer.train(faces, whole, steps=3, batch_size=4))
+    monkeypatch.setattr(trainer.FaceEncoder, "report_every", 1)
+    whole, parts, options = tmp_path / "whole", tmp_path / "parts", {"data": faces, "steps": 3, "batch_size": 4}
+    encoder = finish(training(trainer.FaceEncoder, whole, **options))
     assert (whole / "sheet.png").exists()
     state = load_state_dict_file(whole / "encoder.safetensors", "safetensors")
     assert state.keys() == encoder.state_dict().keys()
-    again = finish(trainer.train(faces, whole, steps=3, batch_size=4, resume=True))
-    for name, value in again.state_dict().items():
-        assert torch.equal(value, encoder.state_dict()[name]), name
+    cancel(training(trainer.FaceEncoder, parts, **options), after=2)
+    again = finish(training(trainer.FaceEncoder, parts, resume=True, **options))
+    assert same(again.state_dict(), encoder.state_dict())
+    assert same(checkpoint(parts)["encoder"], checkpoint(whole)["encoder"])
 
 
 def small_encoder(layers, w_dim, side):

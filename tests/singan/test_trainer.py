@@ -8,9 +8,9 @@ import torch
 from gan_models.jobs import finish, responsive, watch_layers
 from gan_models.singan import trainer
 from gan_models.singan.model import from_picture, pyramid_sizes, resize, to_picture
-from gan_models.singan.trainer import PRESETS, Preset, Training, train
-
-CPU = torch.device("cpu")
+from gan_models.singan.trainer import PRESETS, Preset, SinGANTrainer
+from gan_models.training import loop
+from tests.trainings import built, same, training
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,19 @@ def picture(height=30, width=30):
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def trained(**options):
-    return finish(train(picture(), preset="tiny", device="cpu", **options))
+def begun(out=None, image=None, **options):
+    """Return the steps of a training with the tiny preset."""
+    image = picture() if image is None else image
+    return training(SinGANTrainer, out, picture=image, preset="tiny", **options)
+
+
+def trained(image=None, **options):
+    return finish(begun(image=image, **options))
+
+
+def ready(**options):
+    """Return a trainer before its first step."""
+    return built(SinGANTrainer, **{"picture": picture(), "preset": "tiny"} | options)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +70,8 @@ def test_pictures_and_tensors():
 
 
 def test_training_reconstructs_better_and_better():
-    run = Training(picture(), "tiny", 0, CPU)
-    losses = [run.iterate()["reconstruction"] for _ in range(6)]
+    run = ready()
+    losses = [run.step(index)["reconstruction"] for index in range(6)]
     assert run.scale == 1
     assert losses[-1] < losses[0]
 
@@ -77,44 +88,36 @@ def test_amplitudes_follow_the_error_of_the_scale_below():
 
 def test_seeds_reproduce():
     first, again, other = trained(seed=1), trained(seed=1), trained(seed=2)
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name]), name
+    assert same(first.state_dict(), again.state_dict())
     assert not torch.equal(first.z_star, other.z_star)
 
 
 @pytest.mark.parametrize("stop", [1, 5, 6, 8, 11])
 def test_a_training_that_is_interrupted_goes_on_as_if_it_had_not_been(stop):
-    whole, first = (Training(picture(), "tiny", 3, CPU) for _ in range(2))
-    expected = [whole.iterate() for _ in range(12)]
-    losses = [first.iterate() for _ in range(stop)]
-    second = Training(picture(), "tiny", 3, CPU)
+    whole, first, second = (ready(seed=3) for _ in range(3))
+    expected = [whole.step(index) for index in range(12)]
+    losses = [first.step(index) for index in range(stop)]
     second.load_state_dict(first.state_dict())
-    losses += [second.iterate() for _ in range(12 - stop)]
+    losses += [second.step(index) for index in range(stop, 12)]
     assert losses == expected
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, second.model.state_dict()[name]), name
+    assert same(whole.model.state_dict(), second.model.state_dict())
 
 
-def test_a_cancelled_training_keeps_its_state_in_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "REPORT_EVERY", 1)
-    steps = train(picture(), preset="tiny", seed=4, out=tmp_path / "state.pt", device="cpu")
+def test_a_cancelled_training_keeps_its_state_in_a_file(tmp_path):
+    steps = begun(tmp_path, seed=4)
     for _ in range(8):
         next(steps)
     steps.close()
-    rest = list(train(picture(), preset="tiny", seed=4, out=tmp_path / "state.pt", device="cpu"))
+    rest = list(begun(tmp_path, resume=True, seed=4))
     assert len(rest) == 5
     assert rest[-2].index == rest[-1].index == rest[-1].total
-    expected = trained(seed=4)
-    for name, value in rest[-1].result.state_dict().items():
-        assert torch.equal(value, expected.state_dict()[name]), name
+    assert same(rest[-1].result.state_dict(), trained(seed=4).state_dict())
 
 
 def test_steps_tell_what_goes_on(monkeypatch):
-    monkeypatch.setattr(trainer, "REPORT_EVERY", 2)
-    monkeypatch.setattr(trainer, "REPORT_SECONDS", 1e9)
     monkeypatch.setattr(trainer, "PREVIEW_SECONDS", 0)
-    *steps, last = train(picture(), preset="tiny", device="cpu")
-    assert len(steps) == 6
+    *steps, last = begun()
+    assert len(steps) == 12
     indices = [step.index for step in steps]
     assert indices == sorted(indices)
     assert steps[-1].index == steps[-1].total == last.total
@@ -126,12 +129,12 @@ def test_steps_tell_what_goes_on(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(20, 20), (11, 11), (12, 60), (60, 12)])
 def test_odd_sizes(shape):
-    model = finish(train(picture(*shape), preset="tiny", device="cpu"))
+    model = trained(picture(*shape))
     assert all(value.isfinite().all() for value in model.state_dict().values() if value.is_floating_point())
 
 
 def test_a_constant_picture():
-    model = finish(train(np.full((30, 30, 3), 90, np.uint8), preset="tiny", device="cpu"))
+    model = trained(np.full((30, 30, 3), 90, np.uint8))
     with torch.no_grad():
         assert model.draw(rng=torch.Generator()).isfinite().all()
 
@@ -146,57 +149,53 @@ def test_a_constant_picture():
 )
 def test_what_is_refused(image, preset, sentence):
     with pytest.raises(ValueError, match=sentence):
-        next(train(image, preset=preset, device="cpu"))
+        SinGANTrainer(picture=image, preset=preset)
 
 
 def test_iterations_fall_from_scale_to_scale(monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", Preset((8, 2), 1, 2, 40, doubling=False))
-    run = Training(picture(40, 40), "tiny", 0, CPU)
-    assert run.iterations == [8, 4, 2]
+    assert SinGANTrainer(picture=picture(40, 40), preset="tiny").iterations == [8, 4, 2]
 
 
 @pytest.mark.parametrize(("doubling", "expected"), [(True, [32, 32, 32, 32, 64]), (False, [32] * 5)])
 def test_widths_of_the_networks(monkeypatch, doubling, expected):
     monkeypatch.setitem(PRESETS, "tiny", Preset((1, 1), 1, 2, 70, doubling=doubling))
-    model = finish(train(picture(70, 70), preset="tiny", device="cpu"))
-    assert model.channels == expected
+    assert trained(picture(70, 70)).channels == expected
 
 
 def test_a_training_of_something_else_does_not_go_on(tmp_path):
-    finish(train(picture(), preset="tiny", seed=1, out=tmp_path / "state.pt", device="cpu"))
+    finish(begun(tmp_path, seed=1))
     for other, seed in ((picture(), 2), (255 - picture(), 1)):
-        with pytest.raises(ValueError, match="another picture, preset or seed"):
-            next(train(other, preset="tiny", seed=seed, out=tmp_path / "state.pt", device="cpu"))
+        with pytest.raises(ValueError, match="of something else"):
+            next(begun(tmp_path, other, resume=True, seed=seed))
 
 
 def test_a_cancelled_iteration_is_finished_first(tmp_path):
     """Work that nobody wants any more ends between iterations, so that what is kept is sound."""
     watch_layers()
-    image, state = picture(), tmp_path / "state.pt"
-    stream = responsive(train(image, preset="tiny", seed=5, out=state, device="cpu"), every=0.01)
+    state = tmp_path / "checkpoint.pt"
+    stream = responsive(begun(tmp_path, seed=5), every=0.01)
     next(stream)
     stream.close()
     for _ in range(200):
         if state.exists():
             break
         time.sleep(0.05)
-    model = finish(train(image, preset="tiny", seed=5, out=state, device="cpu"))
-    expected = trained(seed=5)
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, expected.state_dict()[name]), name
+    model = finish(begun(tmp_path, resume=True, seed=5))
+    assert same(model.state_dict(), trained(seed=5).state_dict())
 
 
 def test_training_for_super_resolution(monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", Preset((6, 6), 1, 2, 60, doubling=True))
-    run = Training(picture(60, 60), "tiny", 0, CPU, upscaling=True)
+    run = SinGANTrainer(picture=picture(60, 60), preset="tiny", upscaling=True)
     assert run.reconstruction_weight == 100
-    assert all(1.2 < b[0] / a[0] < 1.3 for a, b in pairwise(run.model.sizes))
+    assert all(1.2 < b[0] / a[0] < 1.3 for a, b in pairwise(run.sizes))
 
 
 @pytest.mark.parametrize("moment", ["gradient_penalty", "resize"])
 def test_an_iteration_that_is_broken_off_is_done_again(tmp_path, monkeypatch, moment):
     """Whatever it is that breaks in, what is kept is a state between iterations."""
-    monkeypatch.setattr(trainer, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     original, calls = getattr(trainer, moment), []
 
     def interrupted(*arguments, **options):
@@ -207,21 +206,19 @@ def test_an_iteration_that_is_broken_off_is_done_again(tmp_path, monkeypatch, mo
 
     monkeypatch.setattr(trainer, moment, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        finish(train(picture(), preset="tiny", seed=6, out=tmp_path / "state.pt", device="cpu"))
+        finish(begun(tmp_path, seed=6))
     monkeypatch.setattr(trainer, moment, original)
-    model = finish(train(picture(), preset="tiny", seed=6, out=tmp_path / "state.pt", device="cpu"))
-    expected = trained(seed=6)
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, expected.state_dict()[name]), name
+    model = finish(begun(tmp_path, resume=True, seed=6))
+    assert same(model.state_dict(), trained(seed=6).state_dict())
 
 
 def test_the_last_preview_of_a_scale_is_its_own(monkeypatch):
     monkeypatch.setattr(trainer, "PREVIEW_SECONDS", 1000)
-    previews = {step.message: step.preview for step in train(picture(), preset="tiny", device="cpu") if step.message}
+    previews = {step.message: step.preview for step in begun() if step.preview is not None}
     assert [preview.shape for preview in previews.values()] == [(25, 25, 3), (30, 30, 3)]
 
 
 def test_a_state_that_cannot_be_read_gets_one_sentence(tmp_path):
-    (tmp_path / "state.pt").write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match="start it afresh"):
-        next(train(picture(), preset="tiny", out=tmp_path / "state.pt", device="cpu"))
+    (tmp_path / "checkpoint.pt").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="damaged; begin a new one"):
+        next(begun(tmp_path, resume=True))

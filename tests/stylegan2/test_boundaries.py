@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
 from gan_models.stylegan2 import boundaries
-from gan_models.stylegan2.boundaries import fitted, support_vector_machine
+from gan_models.stylegan2.boundaries import FaceBoundaries, fitted, support_vector_machine
+from tests.trainings import cancel, same, training
 
 RNG = np.random.default_rng(0)
 
@@ -43,11 +45,21 @@ def test_what_has_nothing_to_do_with_the_latents_is_not_found():
 
 
 def test_training_fits_every_attribute(tmp_path):
-    figures = finish(boundaries.train(tmp_path, samples=300))
+    figures = finish(training(FaceBoundaries, tmp_path, samples=300))
     assert figures["smile"][0] > 0.8
     assert (tmp_path / "boundaries.safetensors").stat().st_size < 5000
 
 
-def test_training_is_not_resumed(tmp_path):
-    with pytest.raises(ValueError, match="can't be resumed"):
-        finish(boundaries.train(tmp_path, resume=True))
+def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(FaceBoundaries, "report_every", 1)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    finish(training(FaceBoundaries, whole, samples=100))
+    cancel(training(FaceBoundaries, parts, samples=100), after=1)
+    finish(training(FaceBoundaries, parts, samples=100, resume=True))
+    name = "boundaries.safetensors"
+    assert same(*(load_state_dict_file(out / name, "safetensors") for out in (whole, parts)))
+
+
+def test_an_odd_number_of_samples_is_refused():
+    with pytest.raises(ValueError, match="multiple of 50"):
+        FaceBoundaries(samples=120)

@@ -12,8 +12,10 @@ from gan_models.jobs import finish
 from gan_models.nn.losses import discriminator_loss, r1_penalty
 from gan_models.stylegan2 import trainer
 from gan_models.stylegan2.network import Discriminator, Generator
-from gan_models.stylegan2.trainer import PathLength, Reals, adam, mixed_styles, sheet, train, update
+from gan_models.stylegan2.trainer import PathLength, Reals, StyleGAN2, adam, mixed_styles, sheet
 from gan_models.training.augment import AdaptiveAugment
+from gan_models.training.loop import descend
+from tests.trainings import cancel, checkpoint, training
 
 CPU = torch.device("cpu")
 SIZES = {"img_resolution": 8, "img_channels": 3, "channel_base": 32, "channel_max": 4}
@@ -22,10 +24,10 @@ SMALL = {"resolution": 8, "batch_size": 4}
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Train small networks, on the CPU."""
-    monkeypatch.setenv("GAN_ATELIER_DEVICE", "cpu")
-    for name, value in {"LATENT": 6, "MAPPING_LAYERS": 2, "CHANNELS": 4, "SHEET": 2}.items():
-        monkeypatch.setattr(trainer, name, value)
+    """Train small networks."""
+    for name, value in {"latent": 6, "mapping_layers": 2, "channels": 4}.items():
+        monkeypatch.setattr(StyleGAN2, name, value)
+    monkeypatch.setattr(trainer, "SHEET", 2)
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def data(tmp_path):
 @pytest.fixture
 def eager(monkeypatch):
     """Augment strongly from the fourth step on, so that a run's course depends on all that is random in it."""
-    monkeypatch.setattr(trainer, "AdaptiveAugment", partial(AdaptiveAugment, target=-2, speed=64))
+    monkeypatch.setattr(StyleGAN2, "augmentation", partial(AdaptiveAugment, target=-2, speed=64))
 
 
 def small_generator(latent=6):
@@ -56,8 +58,8 @@ def small_discriminator():
     return Discriminator(0, **SIZES)
 
 
-def checkpoint(folder):
-    return torch.load(folder / "checkpoint.pt", weights_only=True)
+def train(data, out, **options):
+    return training(StyleGAN2, out, data=data, **options)
 
 
 def leaves(state, path=""):
@@ -229,11 +231,11 @@ def test_styles_reach_the_mapping_with_their_gradient():
 
 def test_batches_hold_the_pictures_and_their_mirrors(data):
     reals = Reals(data, 8)
-    batch = reals.batch(200, CPU)
+    batch = reals.batch(200)
     assert batch.shape == (200, 3, 8, 8)
     assert (batch.min(), batch.max()) >= (-1, -1)
     assert batch.max() <= 1
-    originals = reals.pictures.float() / 127.5 - 1
+    originals = reals.pictures.batch(torch.arange(5)) / 127.5 - 1
     either = torch.cat([originals, originals.flip(3)])
     kinds = (batch[:, None] - either[None]).abs().amax((2, 3, 4)) < 1e-6
     assert (kinds.sum(1) == 1).all()
@@ -261,8 +263,8 @@ def test_the_discriminator_learns_to_tell_noise_from_pictures(data):
     optimizer = adam(discriminator, 0.01, 16)
     losses = []
     for _ in range(40):
-        loss = discriminator_loss(discriminator(reals.batch(8, CPU)), discriminator(torch.randn(8, 3, 8, 8)))
-        update(optimizer, loss)
+        loss = discriminator_loss(discriminator(reals.batch(8)), discriminator(torch.randn(8, 3, 8, 8)))
+        descend(optimizer, loss)
         losses.append(loss.item())
     assert np.mean(losses[-5:]) < 0.3 * np.mean(losses[:5])
 
@@ -294,7 +296,7 @@ def test_a_run_leaves_weights_that_load_strictly(data, tmp_path):
 
 def test_losses_are_told_every_twenty_steps(data, tmp_path):
     steps = [step for step in train(data, tmp_path / "out", steps=41, **SMALL) if step.losses]
-    assert [step.index for step in steps] == [20, 40]
+    assert [step.index for step in steps] == [20, 40, 41]
     for step in steps:
         assert step.losses.keys() == {"generator", "discriminator", "augmentation"}
         assert np.isfinite(list(step.losses.values())).all()
@@ -312,10 +314,11 @@ def test_one_seed_gives_one_result(data, tmp_path):
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("path_weight", [0, 2])
 @pytest.mark.parametrize("stop", [4, 8, 12])
-def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, stop, path_weight):
+def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, monkeypatch, stop, path_weight):
+    monkeypatch.setattr(StyleGAN2, "report_every", 1)
     options = {**SMALL, "path_weight": path_weight}
     finish(train(data, tmp_path / "through", steps=18, **options))
-    finish(train(data, tmp_path / "in parts", steps=stop, **options))
+    cancel(train(data, tmp_path / "in parts", steps=18, **options), after=stop)
     finish(train(data, tmp_path / "in parts", steps=18, resume=True, **options))
     assert differences(checkpoint(tmp_path / "through"), checkpoint(tmp_path / "in parts")) == []
 

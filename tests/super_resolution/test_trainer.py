@@ -1,6 +1,5 @@
-import inspect
 import re
-from itertools import pairwise
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,7 +11,9 @@ from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
 from gan_models.super_resolution import trainer
 from gan_models.super_resolution.network import CompactSRResNet, Discriminator
+from gan_models.super_resolution.trainer import PSNR, SRGAN, Patches
 from tests.tiny_models import embed
+from tests.trainings import cancel, checkpoint, same, training
 
 CARDS = registry.REGISTRY.parent
 SMALL = {"batch_size": 2, "patch": 8}
@@ -21,7 +22,7 @@ SMALL = {"batch_size": 2, "patch": 8}
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """Keep one picture for validation, and put a tiny network in place of the registered features."""
-    monkeypatch.setattr(trainer, "HELD_OUT", 1)
+    monkeypatch.setattr(PSNR, "held_out", 1)
     embed(
         tmp_path,
         "features-compact",
@@ -48,40 +49,34 @@ def data(tmp_path):
 
 @pytest.fixture
 def start(data, tmp_path):
-    """The folder that a run of `train_psnr` left."""
-    finish(trainer.train_psnr(data, tmp_path / "start", steps=2, **SMALL))
+    """The folder that a training for fidelity left."""
+    finish(training(PSNR, tmp_path / "start", data=data, steps=2, **SMALL))
     return tmp_path / "start"
 
 
 @pytest.fixture(params=["psnr", "gan"])
 def train(request, data, start):
     """Either trainer, bound to its data, and the name of the weights it leaves."""
-    if request.param == "psnr":
-        return lambda out, **options: trainer.train_psnr(data, out, **SMALL | options), "sr-psnr-compact.safetensors"
-    return (
-        lambda out, **options: trainer.train_gan(data, out, start=start, **SMALL | options),
-        "sr-gan-compact.safetensors",
-    )
+    kind, more = {"psnr": (PSNR, {}), "gan": (SRGAN, {"start": start})}[request.param]
+    return lambda out, **options: training(
+        kind, out, data=data, **more, **SMALL | options
+    ), kind.name + ".safetensors"
 
 
 def weights(path):
     return load_state_dict_file(path, "safetensors")
 
 
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
 @pytest.fixture
 def batches(monkeypatch):
     """The list to which every batch that a trainer takes is added."""
-    taken, batch = [], trainer.Patches.batch
+    taken, batch = [], Patches.batch
 
     def counted(self, *arguments):
         taken.append(batch(self, *arguments))
         return taken[-1]
 
-    monkeypatch.setattr(trainer.Patches, "batch", counted)
+    monkeypatch.setattr(Patches, "batch", counted)
     return taken
 
 
@@ -118,15 +113,17 @@ def test_one_seed_gives_one_result(train, tmp_path):
     assert not same(a, c)
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(train, tmp_path, batches):
+def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(train, tmp_path, batches, monkeypatch):
+    monkeypatch.setattr(PSNR, "report_every", 1)
     run, name = train
-    finish(run(tmp_path / "out", steps=3))
-    first = weights(tmp_path / "out" / name)
+    finish(run(tmp_path / "whole", steps=5))
+    cancel(run(tmp_path / "parts", steps=5), after=3)
     batches.clear()
-    steps = list(run(tmp_path / "out", steps=5, resume=True))
+    steps = list(run(tmp_path / "parts", steps=5, resume=True))
     assert len(batches) == 2
-    assert steps[0].index == 5
-    assert not same(weights(tmp_path / "out" / name), first)
+    assert [step.index for step in steps] == [4, 5, 5]
+    assert same(*(checkpoint(tmp_path / out)["generator"] for out in ("whole", "parts")))
+    assert same(*(weights(tmp_path / out / name) for out in ("whole", "parts")))
 
 
 def test_a_run_that_is_not_resumed_begins_anew(train, tmp_path, batches):
@@ -152,7 +149,7 @@ def test_resuming_needs_a_checkpoint(train, tmp_path):
 
 
 def test_training_lowers_the_error(data, tmp_path):
-    steps = trainer.train_psnr(data, tmp_path / "out", steps=60, batch_size=2, patch=8, lr=0.01)
+    steps = training(PSNR, tmp_path / "out", data=data, steps=60, batch_size=2, patch=8, lr=0.01)
     losses = [step.losses["absolute error"] for step in steps if step.losses]
     assert len(losses) == 3
     assert losses[-1] < 0.7 * losses[0]
@@ -160,7 +157,7 @@ def test_training_lowers_the_error(data, tmp_path):
 
 def test_adversarial_training_sets_out_from_the_faithful_weights(data, start, tmp_path):
     out = tmp_path / "out"
-    finish(trainer.train_gan(data, out, start=start, steps=1, lr=0.0, **SMALL))
+    finish(training(SRGAN, out, data=data, start=start, steps=1, lr=0.0, **SMALL))
     before, after = weights(start / "sr-psnr-compact.safetensors"), weights(out / "sr-gan-compact.safetensors")
     assert same(before, after)
 
@@ -175,20 +172,18 @@ def test_the_seed_decides_where_the_discriminator_begins(data, start, tmp_path, 
 
     monkeypatch.setattr(trainer, "Discriminator", recorded)
     for seed in (1, 1, 2):
-        finish(trainer.train_gan(data, tmp_path / "out", start=start, steps=1, seed=seed, **SMALL))
+        finish(training(SRGAN, tmp_path / "out", data=data, start=start, steps=1, seed=seed, **SMALL))
     assert same(made[0], made[1])
     assert not same(made[0], made[2])
 
 
-@pytest.mark.parametrize(
-    ("train", "name"), [(trainer.train_psnr, "sr-psnr-compact"), (trainer.train_gan, "sr-gan-compact")]
-)
-def test_the_command_in_the_card_trains_as_the_card_says(train, name):
-    card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("kind", [PSNR, SRGAN])
+def test_the_command_in_the_card_trains_as_the_card_says(kind):
+    card = (CARDS / f"{kind.name}.md").read_text(encoding="utf-8")
     command = re.search(r"^ +python -m gan_models train .*$", card, re.MULTILINE)[0]
     assert "--steps" not in command
     steps, batch_size, patch = re.search(r"([\d,]+)\s+steps of (\d+) patches of (\d+)×", card).groups()
-    defaults = {key: value.default for key, value in inspect.signature(train).parameters.items()}
+    defaults = {field.name: field.default for field in fields(kind)}
     assert defaults["steps"] == int(steps.replace(",", ""))
     assert (defaults["batch_size"], defaults["patch"]) == (int(batch_size), int(patch))
 
@@ -197,8 +192,8 @@ def test_the_command_in_the_card_trains_as_the_card_says(train, name):
 
 
 def test_patches_are_pairs_of_a_small_and_a_large_view(data):
-    patches = trainer.Patches(data, 8, seed=0)
-    small, large = patches.batch(6)
+    patches = Patches(data, 8, 1)
+    small, large = patches.batch(6, np.random.default_rng(0))
     assert small.shape == (6, 3, 8, 8)
     assert large.shape == (6, 3, 32, 32)
     averaged = large.unflatten(2, (8, 4)).unflatten(4, (8, 4)).mean((3, 5))
@@ -207,8 +202,8 @@ def test_patches_are_pairs_of_a_small_and_a_large_view(data):
 
 
 def test_patches_come_turned_and_mirrored(data):
-    patches = trainer.Patches(data, 8, seed=0)
-    small, _ = patches.batch(64)
+    patches = Patches(data, 8, 1)
+    small, _ = patches.batch(64, np.random.default_rng(0))
     horizontal, vertical = small.diff(dim=3).mean((1, 2, 3)), small.diff(dim=2).mean((1, 2, 3))
     assert {(h > 0, abs(h) > abs(v)) for h, v in zip(horizontal.tolist(), vertical.tolist(), strict=True)} == {
         (False, False),
@@ -218,36 +213,30 @@ def test_patches_come_turned_and_mirrored(data):
     }
 
 
-def test_the_held_out_picture_is_not_trained_on_whatever_the_seed(data):
-    held_out = [trainer.Patches(data, 8, seed).held_out[0][1] for seed in range(3)]
-    assert all(np.array_equal(a, b) for a, b in pairwise(held_out))
-    trained_on = [large.shape for _, large in trainer.Patches(data, 8, seed=0).pairs]
+def test_the_held_out_picture_is_not_trained_on(data):
+    held_out = [Patches(data, 8, 1).held_out[0][1] for _ in range(2)]
+    assert np.array_equal(*held_out)
+    trained_on = [large.shape for _, large in Patches(data, 8, 1).pairs]
     assert len(trained_on) == 2
     assert held_out[0].shape not in trained_on
 
 
 def test_too_few_pictures_are_refused_in_words(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "HELD_OUT", 3)
+    monkeypatch.setattr(PSNR, "held_out", 3)
     with pytest.raises(ValueError, match="more than 3 pictures"):
-        finish(trainer.train_psnr(data, tmp_path / "out", steps=1, **SMALL))
+        finish(training(PSNR, tmp_path / "out", data=data, steps=1, **SMALL))
 
 
 def test_too_small_pictures_are_refused_in_words(data, tmp_path):
     with pytest.raises(ValueError, match="52"):
-        finish(trainer.train_psnr(data, tmp_path / "out", steps=1, batch_size=1, patch=13))
+        finish(training(PSNR, tmp_path / "out", data=data, steps=1, batch_size=1, patch=13))
 
 
 # --- Schedule
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing():
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
-    schedule = trainer.cosine_schedule(optimizer, 100, warmup=10)
-    rates = []
-    for _ in range(101):
-        rates.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
+    rates = [2 * trainer.share_of_rate(index, 100, warmup=10) for index in range(101)]
     assert rates[0] == pytest.approx(0.2)
     assert rates[:10] == sorted(rates[:10])
     assert rates[9:] == sorted(rates[9:], reverse=True)

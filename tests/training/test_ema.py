@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_models.training.ema import EMA, renew_statistics
+from gan_models.training.ema import EMA
 
 
 class Number(nn.Module):
@@ -66,26 +66,3 @@ def test_a_restored_average_goes_on_alike():
     first.update(network)
     second.update(network)
     assert second.network.value.item() == first.network.value.item()
-
-
-def test_renewed_statistics_are_those_of_all_batches_alike():
-    torch.manual_seed(0)
-    norm = nn.BatchNorm2d(2)
-    network = nn.Sequential(nn.Conv2d(3, 2, 1), norm).eval()
-    batches = [torch.randn(4, 3, 5, 5) + shift for shift in range(3)]
-    for _ in range(2):  # what was there before leaves no trace
-        renew_statistics(network, [lambda batch=batch: network(batch) for batch in batches])
-        seen = [network[0](batch).transpose(0, 1).flatten(1) for batch in batches]
-        mean = torch.stack([values.mean(1) for values in seen]).mean(0)
-        variance = torch.stack([values.var(1) for values in seen]).mean(0)
-        torch.testing.assert_close(norm.running_mean, mean.detach())
-        torch.testing.assert_close(norm.running_var, variance.detach())
-        norm.running_mean.fill_(50)
-    assert not network.training
-
-
-def test_what_has_no_batch_normalisation_is_left_alone():
-    network, passed = nn.Linear(2, 2).train(), []
-    renew_statistics(network, [lambda: passed.append(1)])
-    assert passed == []
-    assert network.training

@@ -8,6 +8,8 @@ from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
 from gan_models.nn.features.network import VGG
 from gan_models.training import features
+from gan_models.training.features import Features
+from tests.trainings import cancel, same, training
 
 SMALL = {"batch_size": 8, "epochs": 1, "settling": 0}
 COLOURS = {"a-red": (200, 40, 40), "b-blue": (40, 40, 200)}
@@ -32,16 +34,16 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
+def train(data, out, **options):
+    return training(Features, out, data=data, **options)
+
+
 def weights(folder):
     return load_state_dict_file(folder / "features.safetensors", "safetensors")
 
 
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
 def test_a_run_leaves_weights_that_load_strictly(data, tmp_path):
-    steps = list(features.train(data, tmp_path / "out", **SMALL))
+    steps = list(train(data, tmp_path / "out", **SMALL))
     assert (steps[-1].index, steps[-1].total) == (3, 3)
     assert steps[-1].result in (0.0, 0.25, 0.5, 0.75, 1.0)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"checkpoint.pt", "features.safetensors"}
@@ -53,40 +55,31 @@ def test_a_run_leaves_weights_that_load_strictly(data, tmp_path):
 
 def test_one_seed_gives_one_result(data, tmp_path):
     for out, seed in (("a", 5), ("b", 5), ("c", 6)):
-        finish(features.train(data, tmp_path / out, seed=seed, **SMALL))
+        finish(train(data, tmp_path / out, seed=seed, **SMALL))
     a, b, c = (weights(tmp_path / out) for out in "abc")
     assert same(a, b)
     assert not same(a, c)
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(data, tmp_path, monkeypatch):
-    finish(features.train(data, tmp_path / "unbroken", batch_size=8, epochs=1, settling=1))
-    save = features.checkpoint.save
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(features.checkpoint, "save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        finish(features.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1))
-    monkeypatch.undo()
+    finish(train(data, tmp_path / "unbroken", batch_size=8, epochs=1, settling=1))
+    cancel(train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1), after=3)
     seen, augment = [], features.augment
     monkeypatch.setattr(features, "augment", lambda *given: seen.append(len(given[0])) or augment(*given))
-    finish(features.train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1, resume=True))
+    finish(train(data, tmp_path / "broken", batch_size=8, epochs=1, settling=1, resume=True))
     assert seen == [8, 8, 8]
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
 
 
 def test_a_finished_run_can_be_resumed(data, tmp_path):
-    share = finish(features.train(data, tmp_path / "out", **SMALL))
+    share = finish(train(data, tmp_path / "out", **SMALL))
     before = weights(tmp_path / "out")
-    assert finish(features.train(data, tmp_path / "out", resume=True, **SMALL)) == share
+    assert finish(train(data, tmp_path / "out", resume=True, **SMALL)) == share
     assert same(weights(tmp_path / "out"), before)
 
 
 def test_the_learning_rate_keeps_step(data, tmp_path):
-    finish(features.train(data, tmp_path / "out", **SMALL))
+    finish(train(data, tmp_path / "out", **SMALL))
     state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
     assert state["step"] == state["schedule"]["last_epoch"] == 3
 
@@ -95,12 +88,12 @@ def test_training_learns_to_tell_two_colours_apart(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         features, "compact_network", lambda batch_norm: VGG((8, 8), (1, 1), "average", batch_norm, num_classes=10)
     )
-    assert finish(features.train(data, tmp_path / "out", batch_size=8, epochs=7, settling=1)) == 1
+    assert finish(train(data, tmp_path / "out", batch_size=8, epochs=7, settling=1)) == 1
 
 
 def test_too_few_pictures_are_refused_in_words(data, tmp_path):
     with pytest.raises(ValueError, match="24 pictures"):
-        finish(features.train(data, tmp_path / "out", batch_size=25, epochs=1))
+        finish(train(data, tmp_path / "out", batch_size=25, epochs=1))
 
 
 def test_the_learning_rate_rises_falls_and_settles():
@@ -117,7 +110,7 @@ def test_the_last_epochs_are_at_the_pictures_own_size(data, tmp_path, monkeypatc
     sizes, augment = [], features.augment
     monkeypatch.setattr(features, "augment", lambda *given: sizes.append(given[1:]) or augment(*given))
     monkeypatch.setattr(features, "SIZES", (40,))
-    finish(features.train(data, tmp_path / "out", batch_size=8, epochs=1, settling=1))
+    finish(train(data, tmp_path / "out", batch_size=8, epochs=1, settling=1))
     assert sizes == [(40, features.ZOOM)] * 3 + [(32, 1)] * 3
 
 
@@ -158,6 +151,6 @@ def test_accuracy_is_the_share_of_right_answers():
     with torch.inference_mode():
         labels = network.logits(pictures / 255).argmax(1)
     labels = labels.clone()
-    assert features.accuracy(network, pictures, labels) == 1
+    assert features.accuracy(network.logits, pictures, labels) == 1
     labels[:2] = (labels[:2] + 1) % 10
-    assert features.accuracy(network, pictures, labels) == pytest.approx(4 / 6)
+    assert features.accuracy(network.logits, pictures, labels) == pytest.approx(4 / 6)

@@ -7,8 +7,8 @@ from torch import nn
 
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
-from gan_models.training import paired
-from gan_models.training.paired import Conditional, CrossEntropy, Wasserstein, mean_errors, train_paired
+from gan_models.training.paired import Conditional, CrossEntropy, Paired, Wasserstein, mean_errors
+from tests.trainings import cancel, checkpoint, same, training
 
 
 def linear(*weights, bias=0.0):
@@ -98,19 +98,14 @@ def test_errors_are_counted_squared_and_absolutely():
 # --- Training
 
 
-class Numbered:
-    """Pairs that depend on nothing but the seed and how many batches were taken."""
+class Noise:
+    """Pairs of noise and half of it."""
 
     taken: list
 
-    def __init__(self, seed):
-        self.next = seed
-
-    def batch(self, count):
-        rng = torch.Generator().manual_seed(self.next)
-        self.next += 1
+    def batch(self, count, rng):
         self.taken.append(count)
-        original = torch.rand(count, 3, 8, 8, generator=rng)
+        original = torch.from_numpy(rng.random((count, 3, 8, 8), np.float32))
         return original / 2, original
 
     def validate(self, network):
@@ -144,36 +139,35 @@ def kind(request):
 def taken(monkeypatch):
     """The list to which each batch that is taken adds its size."""
     batches = []
-    monkeypatch.setattr(Numbered, "taken", batches, raising=False)
+    monkeypatch.setattr(Noise, "taken", batches, raising=False)
     return batches
 
 
+class Tiny(Paired):
+    kind: str = "none"
+    steps: int = 4
+    batch_size: int = 2
+    lr: float = 0.01
+    adversarial_weight: float = 0.1
+    adversarial_from: int = 2
+    name = "tiny"
+
+    def networks(self):
+        return Unchanged(), ADVERSARIES[self.kind]()
+
+    def pairs(self):
+        return Noise()
+
+    def content(self, made, original):
+        return mean_errors(made, original)
+
+
 def run(out, kind="none", **options):
-    torch.manual_seed(0)
-    defaults = {"adversarial_weight": 0.1, "adversarial_from": 2, "steps": 4, "batch_size": 2, "lr": 0.01, "seed": 3}
-    defaults |= {"resume": False} | options
-    return train_paired("tiny", out, Numbered, Unchanged(), mean_errors, adversary=ADVERSARIES[kind](), **defaults)
-
-
-def stopped(steps, index):
-    """Take steps up to the checkpoint that is written at `index`, and no further."""
-    for step in steps:
-        if step.index == index and step.message:
-            steps.close()
-            return
-    pytest.fail("There was no such checkpoint.")
-
-
-def checkpoint(out):
-    return torch.load(out / "checkpoint.pt", weights_only=True)
+    return training(Tiny, out, **{"data": out, "kind": kind, "seed": 3} | options)
 
 
 def weights(out):
     return load_state_dict_file(out / "tiny.safetensors", "safetensors")
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_run_leaves_weights_that_load_strictly(kind, tmp_path, taken):
@@ -185,7 +179,7 @@ def test_a_run_leaves_weights_that_load_strictly(kind, tmp_path, taken):
     assert all(value.dtype == torch.float16 for value in state.values())
     network = Unchanged()
     network.load_state_dict(state, strict=True)
-    assert steps[-1].result == pytest.approx(Numbered(0).validate(network), abs=1e-3)
+    assert steps[-1].result == pytest.approx(Noise().validate(network), abs=1e-3)
 
 
 def test_training_brings_the_result_nearer(tmp_path):
@@ -196,7 +190,7 @@ def test_training_brings_the_result_nearer(tmp_path):
 
 
 def test_the_discriminators_verdict_counts_from_its_step_on(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(paired, "REPORT_EVERY", 1)
+    monkeypatch.setattr(Tiny, "report_every", 1)
     told = [step.losses for step in run(tmp_path / "out", kind, adversarial_from=2) if step.losses]
     assert [set(losses) for losses in told[:2]] == [{"squared", "smooth"}] * 2
     more = set() if kind == "none" else {"adversarial", "discriminator"}
@@ -204,14 +198,19 @@ def test_the_discriminators_verdict_counts_from_its_step_on(kind, tmp_path, monk
     assert all(math.isfinite(value) for losses in told for value in losses.values())
 
 
+def untaught(kind):
+    """The discriminator as it begins."""
+    torch.manual_seed(3)
+    Unchanged()
+    return ADVERSARIES[kind]().discriminator.state_dict()
+
+
 def test_before_its_step_the_discriminator_changes_nothing_and_learns_nothing(kind, tmp_path):
     out, plain = tmp_path / "out", tmp_path / "plain"
     finish(run(out, kind, adversarial_from=4))
     finish(run(plain))
     if kind != "none":
-        torch.manual_seed(0)
-        Unchanged()
-        assert same(checkpoint(out)["discriminator"], ADVERSARIES[kind]().discriminator.state_dict())
+        assert same(checkpoint(out)["discriminator"], untaught(kind))
     assert same(checkpoint(out)["generator"], checkpoint(plain)["generator"])
 
 
@@ -222,9 +221,7 @@ def test_from_its_step_on_the_discriminator_learns_and_is_heeded(adversary, tmp_
         finish(run(tmp_path / "out", adversary, adversarial_from=3, adversarial_weight=weight))
         states.append(checkpoint(tmp_path / "out"))
     begun = [state["discriminator"] for state in states]
-    torch.manual_seed(0)
-    Unchanged()
-    assert not same(begun[0], ADVERSARIES[adversary]().discriminator.state_dict())
+    assert not same(begun[0], untaught(adversary))
     assert same(begun[0], begun[2])  # its one step was on what was made before the verdict changed anything
     assert not same(states[0]["generator"], states[1]["generator"])
 
@@ -256,7 +253,7 @@ def test_the_rate_falls_along_a_cosine(tmp_path, monkeypatch):
 
 def test_losses_are_told_every_twenty_steps(kind, tmp_path):
     steps = [step for step in run(tmp_path / "out", kind, steps=45) if step.losses]
-    assert [step.index for step in steps] == [20, 40]
+    assert [step.index for step in steps] == [20, 40, 45]
 
 
 def test_one_seed_gives_one_result(kind, tmp_path):
@@ -268,10 +265,9 @@ def test_one_seed_gives_one_result(kind, tmp_path):
 
 
 def test_a_resumed_run_ends_as_an_unbroken_one(kind, tmp_path, monkeypatch, taken):
-    """With pairs that depend only on the step, which those of pictures do not."""
-    monkeypatch.setattr(paired, "SAVE_EVERY", 3)
+    monkeypatch.setattr(Tiny, "report_every", 1)
     finish(run(tmp_path / "unbroken", kind, steps=5))
-    stopped(run(tmp_path / "broken", kind, steps=5), 3)
+    cancel(run(tmp_path / "broken", kind, steps=5), after=3)
     taken.clear()
     assert not (tmp_path / "broken" / "tiny.safetensors").exists()
     finish(run(tmp_path / "broken", kind, steps=5, resume=True))

@@ -8,6 +8,8 @@ from gan_models.images.facades import FACADE_LABELS, label_map, nearest_labels
 from gan_models.jobs import finish
 from gan_models.nn.segmentation.network import SegmentationUNet
 from gan_models.training import segmentation
+from gan_models.training.segmentation import Pairs, Segmentation
+from tests.trainings import cancel, training
 
 COLOURS = list(FACADE_LABELS.values())
 
@@ -33,7 +35,7 @@ def data(tmp_path):
 
 
 def test_pairs_are_loaded_small(data):
-    photos, labels = segmentation.load_pairs(data / "test", 64)
+    photos, labels = Pairs(data, ("test",), 64).batch(torch.arange(3))
     assert photos.shape == (3, 3, 64, 64)
     assert labels.shape == (3, 64, 64)
     painted = torch.tensor(COLOURS, dtype=torch.uint8)[labels].permute(0, 3, 1, 2)
@@ -55,14 +57,14 @@ def test_photos_and_labels_move_alike():
 
 
 def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(segmentation, "SAVE_EVERY", 1)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    score = finish(segmentation.train(data, whole, steps=2, batch_size=2))
+    monkeypatch.setattr(Segmentation, "validate_every", 1)
+    whole, parts, options = tmp_path / "whole", tmp_path / "parts", {"data": data, "steps": 2, "batch_size": 2}
+    score = finish(training(Segmentation, whole, **options))
     assert 0 <= score.class_iou <= score.class_accuracy <= 1
-    steps = segmentation.train(data, parts, steps=2, batch_size=2)
-    assert "pixel accuracy" in next(steps).message
-    steps.close()
-    assert finish(segmentation.train(data, parts, steps=2, batch_size=2, resume=True)) == score
+    cancel(training(Segmentation, parts, **options), after=1)
+    *_, last = training(Segmentation, parts, resume=True, **options)
+    assert "pixel accuracy" in last.message
+    assert last.result == score
     name = "facades-segmentation-compact.safetensors"
     state = load_state_dict_file(parts / name, "safetensors")
     torch.testing.assert_close(state, load_state_dict_file(whole / name, "safetensors"))
@@ -72,4 +74,4 @@ def test_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
 
 def test_no_pictures(tmp_path):
     with pytest.raises(ValueError, match="No pictures"):
-        finish(segmentation.train(tmp_path, tmp_path / "out", steps=1))
+        finish(training(Segmentation, tmp_path / "out", data=tmp_path, steps=1))

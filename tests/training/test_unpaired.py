@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gan_models.jobs import finish
-from gan_models.training.unpaired import CycleGAN, train_unpaired
+from gan_models.training.unpaired import CycleGAN, Unpaired
+from tests.trainings import cancel, checkpoint, same, training
 
 
 class Gain(nn.Module):
@@ -18,14 +20,11 @@ class Gain(nn.Module):
 
 
 class Sets:
-    def __init__(self, seed):
-        self.rng = torch.Generator().manual_seed(seed)
-
-    def batch(self, count):
-        return tuple(torch.rand(count, 3, 4, 4, generator=self.rng) for _ in range(2))
+    def batch(self, count, rng):
+        return tuple(torch.from_numpy(rng.random((count, 3, 4, 4), np.float32)) for _ in range(2))
 
     def validate(self, a_to_b, b_to_a):
-        return (a_to_b.factor * b_to_a.factor).item()
+        return b_to_a(a_to_b(torch.ones(1))).item()
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def gan():
 
 
 def test_the_terms_are_those_of_the_paper(gan):
-    a, b = Sets(0).batch(2)
+    a, b = Sets().batch(2, np.random.default_rng(0))
     terms, made = gan.generator_losses(a, b)
     assert torch.equal(made["b"], 2 * a)
     assert torch.equal(made["a"], 0.4 * b)
@@ -51,23 +50,41 @@ def test_the_terms_are_those_of_the_paper(gan):
     assert gan.discriminator_loss(made, a, b).item() == pytest.approx(scored.item() / 2, rel=1e-5)
 
 
-def run(out, gan=None, steps=4, seed=0, resume=False):
-    torch.manual_seed(seed)
-    options = {"steps": steps, "batch_size": 2, "lr": 1e-2, "seed": seed, "resume": resume}
-    return train_unpaired(gan or CycleGAN(Gain, Gain, 10, 5), Sets, out, ("there", None), **options)
+class Gains(Unpaired):
+    """From and to B by gains that are given, or by 1."""
+
+    steps: int = 4
+    batch_size: int = 2
+    lr: float = 1e-2
+    identity_weight: float = 5
+    gains: tuple[float, float] = (1.0, 1.0)
+    names = ("there", "back")
+
+    def networks(self):
+        gan = CycleGAN(Gain, Gain, 10, self.identity_weight)
+        gan.a_to_b, gan.b_to_a = map(Gain, self.gains)
+        return gan
+
+    def sets(self):
+        return Sets()
 
 
-def test_a_run_leaves_what_was_named_and_goes_on(tmp_path):
+def run(out, resume=False, **options):
+    return training(Gains, out, data=out, resume=resume, **options)
+
+
+def test_a_run_leaves_what_was_named_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(Gains, "report_every", 1)
     result = finish(run(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "there.safetensors"}
-    assert next(step.index for step in run(tmp_path, steps=5, resume=True)) == 5
-    assert finish(run(tmp_path / "again")) == result
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "there.safetensors", "back.safetensors"}
+    cancel(run(tmp_path / "again"), after=2)
+    assert finish(run(tmp_path / "again", resume=True)) == result
+    assert same(checkpoint(tmp_path)["gan"], checkpoint(tmp_path / "again")["gan"])
     assert finish(run(tmp_path / "other", seed=3)) != result
 
 
 def test_cycles_close(tmp_path):
     """What goes there and back comes back as it was, in the end."""
-    gan = CycleGAN(Gain, Gain, 10, 0)
-    gan.a_to_b, gan.b_to_a = Gain(1.6), Gain(0.4)
-    finish(run(tmp_path, gan, steps=150))
-    assert (gan.a_to_b.factor * gan.b_to_a.factor).item() == pytest.approx(1, abs=0.1)
+    finish(run(tmp_path, gains=(1.6, 0.4), identity_weight=0, steps=150))
+    gan = checkpoint(tmp_path)["gan"]
+    assert (gan["a_to_b.factor"] * gan["b_to_a.factor"]).item() == pytest.approx(1, abs=0.1)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_models.translation import pairs
+from gan_models.translation.trainer import CycleTranslation, Pix2Pix
 
 
 @pytest.fixture(autouse=True)
 def few_held_out(monkeypatch):
     """One picture for validation."""
-    monkeypatch.setattr(pairs, "HELD_OUT", 1)
+    for kind in (Pix2Pix, CycleTranslation):
+        monkeypatch.setattr(kind, "held_out", 1)
 
 
 def write(folder, count, size):

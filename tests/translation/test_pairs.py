@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gan_models.training.datasets import squares
 from gan_models.translation import pairs
 
 
@@ -21,8 +22,8 @@ def facades(tmp_path):
 
 
 def test_labels_are_the_right_half_and_lie_on_the_photo(facades):
-    source = pairs.Pairs(facades, pairs.TASKS["facades"], 64, 0)
-    labels, photos = source.batch(3)
+    source = pairs.Pairs(facades, pairs.TASKS["facades"], 64, 1)
+    labels, photos = source.batch(3, np.random.default_rng(0))
     assert labels.shape == photos.shape == (3, 3, 64, 64)
     assert labels.unique().tolist() == pytest.approx(
         sorted({value / 127.5 - 1 for value in (0, 13, 61, 117, 251, 255)})
@@ -32,7 +33,7 @@ def test_labels_are_the_right_half_and_lie_on_the_photo(facades):
 
 @pytest.mark.parametrize(("task", "channels"), [("edges", 3), ("grey", 3), ("masked", 4)])
 def test_photos_are_their_own_targets(photos, task, channels):
-    given, wanted = pairs.Pairs(photos, pairs.TASKS[task], 64, 0).batch(2)
+    given, wanted = pairs.Pairs(photos, pairs.TASKS[task], 64, 1).batch(2, np.random.default_rng(0))
     assert given.shape == (2, channels, 64, 64)
     assert wanted.shape == (2, 3, 64, 64)
     assert -1 <= given.min() <= given.max() <= 1
@@ -49,27 +50,25 @@ def test_photos_are_their_own_targets(photos, task, channels):
             assert torch.equal(given[:, channel][outside], wanted[:, channel][outside])
 
 
-def test_two_sets_never_mix(two_sets, monkeypatch):
-    monkeypatch.setattr(
-        pairs,
-        "_squares",
-        lambda folder, side: [np.full((side, side, 3), 255 * (folder.name == "trainB"), np.uint8)] * 3,
-    )
-    a, b = pairs.TwoSets(two_sets, "folders", 32, 0).batch(5)
+def test_two_sets_never_mix(two_sets):
+    for name, value in (("trainA", 0), ("trainB", 255)):
+        for path in (two_sets / name).iterdir():
+            Image.fromarray(np.full((40, 40, 3), value, np.uint8)).save(path)
+    a, b = pairs.TwoSets(two_sets, "folders", 32, 1).batch(5, np.random.default_rng(0))
     assert a.shape == b.shape == (5, 3, 32, 32)
     assert (a == -1).all()
     assert (b == 1).all()
 
 
 def test_validation_goes_there_and_back(two_sets):
-    source = pairs.TwoSets(two_sets, "folders", 32, 0)
+    source = pairs.TwoSets(two_sets, "folders", 32, 1)
     assert source.validate(lambda x: -x, lambda x: -x) == float("inf")
     assert source.validate(lambda x: -x, lambda x: x) < 30
 
 
 def test_drawings_are_of_other_photos_than_those_they_are_set_against(photos):
     kept, drawn = pairs.photos_and_drawings(photos, 48)
-    everything = pairs._squares(photos, 48)
+    everything = list(squares(photos, 48))
     assert len(kept) + len(drawn) == len(everything)
     for photo, drawing, other in zip(everything[1::2], drawn, kept, strict=False):
         assert (drawing.std(2) == 0).all(), "a drawing has colours"

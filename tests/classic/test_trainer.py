@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 
-from gan_models.classic import GeneratePictures, evaluation, model, pictures, train, trainer
+from gan_models.classic import GeneratePictures, evaluation, model, pictures, trainer
 from gan_models.classic.backend import PictureGenerator
 from gan_models.classic.families import FAMILIES
 from gan_models.classic.network import NORMS, Autoencoder, DCGANGenerator, ProgressiveGenerator
 from gan_models.classic.progressive import Progressive
+from gan_models.classic.trainer import Classic
 from gan_models.device import training_precision
 from gan_models.jobs import finish
+from gan_models.training.loop import fit
+from tests.trainings import built, cancel, training
 
-SMALL = {"batch_size": 4, "z_dim": 8, "width": 2, "device": "cpu"}
+SMALL = {"batch_size": 4, "z_dim": 8, "width": 2}
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +28,10 @@ def sprites():
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_family_learns_and_leaves_a_model_that_draws(sprites, tmp_path, name):
-    steps = list(train.train_on(sprites, name, tmp_path / "state.pt", steps=3, **SMALL))
-    assert [step.index for step in steps if "FID" not in step.losses] == [1, 2, 3, 3]
-    assert {"FID", "IS"} == set(steps[-2].losses)
-    assert steps[-2].preview.shape == (6 * 16, 6 * 16, 3)
+    steps = list(training(Classic, pictures=sprites, family=name, steps=3, **SMALL))
+    assert [step.index for step in steps if "FID" not in step.losses] == [1, 2, 3]
+    assert {"FID", "IS"} == set(steps[-1].losses)
+    assert steps[-1].preview.shape == (6 * 16, 6 * 16, 3)
     path = model.save(*steps[-1].result, tmp_path / "a.safetensors")
     backend = PictureGenerator.load(path, "cpu")
     assert backend.kinds == (("legs", "round", "tall") if name == "cgan" else ())
@@ -39,12 +43,10 @@ def test_each_family_learns_and_leaves_a_model_that_draws(sprites, tmp_path, nam
 @pytest.mark.parametrize(("name", "first"), [("dcgan", 6), ("dcgan", 4), ("progressive", 6)])
 def test_a_training_goes_on_as_if_it_had_never_stopped(sprites, tmp_path, name, first):
     """Also where fewer steps were asked for at first, as long as rates haven't begun to fall."""
-    whole = finish(train.train_on(sprites, name, tmp_path / "a.pt", steps=6, **SMALL))[0].state_dict()
-    steps = train.train_on(sprites, name, tmp_path / "b.pt", steps=first, **SMALL)
-    while next(steps).index < 3:
-        assert not (tmp_path / "b.pt").exists()
-    steps.close()
-    again = list(train.train_on(sprites, name, tmp_path / "b.pt", steps=6, **SMALL))
+    options = {"pictures": sprites, "family": name, **SMALL}
+    whole = finish(training(Classic, steps=6, **options))[0].state_dict()
+    cancel(training(Classic, tmp_path, steps=first, **options), 3)
+    again = list(training(Classic, tmp_path, resume=True, steps=6, **options))
     assert again[0].index == 4
     for key, value in again[-1].result[0].state_dict().items():
         torch.testing.assert_close(value, whole[key], msg=key)
@@ -52,17 +54,19 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(sprites, tmp_path, name, 
 
 @pytest.mark.parametrize("steps", [3, 2])
 def test_a_training_that_has_had_its_steps_is_not_begun_again(sprites, tmp_path, steps):
-    finish(train.train_on(sprites, "dcgan", tmp_path / "a.pt", steps=3, **SMALL))
-    before = (tmp_path / "a.pt").read_bytes()
+    options = {"pictures": sprites, "family": "dcgan", **SMALL}
+    finish(training(Classic, tmp_path, steps=3, **options))
+    before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(ValueError, match="has had 3 steps"):
-        finish(train.train_on(sprites, "dcgan", tmp_path / "a.pt", steps=steps, **SMALL))
-    assert (tmp_path / "a.pt").read_bytes() == before
+        finish(training(Classic, tmp_path, resume=True, steps=steps, **options))
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_grown_training_that_goes_on_does_not_shrink(sprites, tmp_path):
     for steps in (8, 30):
-        steps_of = train.train_on(sprites, "progressive", tmp_path / "a.pt", steps=steps, **SMALL)
-        grown = [float(steps_of.gi_frame.f_locals["self"].gan.generator.grown) for _ in steps_of]
+        growing = Classic(pictures=sprites, family="progressive", steps=steps, **SMALL)
+        course = fit(growing, tmp_path, resume=steps == 30, device="cpu")
+        grown = [float(growing.gan.generator.grown) for _ in course]
         assert grown == sorted(grown)
         assert grown[-1] == 2  # as far as 16 pixels go
     assert grown[0] == 2
@@ -83,19 +87,20 @@ def test_a_training_that_goes_on_leaves_out_no_level(steps, last):
 
 
 def test_the_averaged_generator_is_there_as_soon_as_it_is_shown(sprites, tmp_path):
-    target, latents = tmp_path / "a.safetensors", torch.randn(4, 8)
-    steps = train.train_on(sprites, "dcgan", tmp_path / "a.pt", target=target, steps=60, **SMALL)
+    target, latents = tmp_path / "model.safetensors", torch.randn(4, 8)
+    learning = Classic(pictures=sprites, family="dcgan", steps=60, **SMALL)
+    steps = fit(learning, tmp_path, device="cpu")
     while (step := next(steps)).preview is None:
         assert not target.exists()
-    averaged = steps.gi_frame.f_locals["self"].ema.network
     steps.close()
+    averaged = learning.ema.network
     torch.testing.assert_close(model.load(target)[0](latents), averaged(latents), atol=0.02, rtol=0)
     assert step.index == trainer.LEAST_BETWEEN
 
 
 @pytest.mark.parametrize("name", ["dcgan", "aegan"])
-def test_the_average_is_normalised_by_statistics_of_its_own(sprites, tmp_path, name):
-    network = finish(train.train_on(sprites, name, tmp_path / "a.pt", steps=30, lr=0.01, **SMALL))[0]
+def test_the_average_is_normalised_by_statistics_of_its_own(sprites, name):
+    network = finish(training(Classic, pictures=sprites, family=name, steps=30, lr=0.01, **SMALL))[0]
     generator = getattr(network, "generator", network)
     latents = torch.randn(evaluation.SAMPLES, 8, generator=torch.Generator().manual_seed(0))
     first, norm = generator.layers[:2]
@@ -108,9 +113,9 @@ def test_the_average_is_normalised_by_statistics_of_its_own(sprites, tmp_path, n
         torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
 
 
-def test_learning_brings_the_pictures_nearer(sprites, tmp_path):
-    options = {"batch_size": 16, "z_dim": 16, "width": 8, "device": "cpu", "steps": 200, "lr": 1e-3}
-    steps = train.train_on(sprites, "dcgan", tmp_path / "a.pt", **options)
+def test_learning_brings_the_pictures_nearer(sprites):
+    options = {"batch_size": 16, "z_dim": 16, "width": 8, "steps": 200, "lr": 1e-3}
+    steps = training(Classic, pictures=sprites, family="dcgan", **options)
     distances = [step.losses["FID"] for step in steps if "FID" in step.losses]
     assert len(distances) == 8
     assert distances[-1] < 0.9 * distances[0]
@@ -131,56 +136,54 @@ def test_learning_brings_the_pictures_nearer(sprites, tmp_path):
         *(({"family": name, "norm": "batch"}, "bears no normalisation") for name in ("wgan-gp", "progressive")),
     ],
 )
-def test_bad_wishes_get_one_sentence(sprites, tmp_path, options, sentence):
+def test_bad_wishes_get_one_sentence(sprites, options, sentence):
     arguments = {"family": "gan", "steps": 3, "batch_size": 4} | options
     with pytest.raises(ValueError, match=sentence):
-        train.train_on(sprites, state=tmp_path / "a.pt", **arguments)
+        Classic(pictures=sprites, **arguments)
 
 
 @pytest.mark.parametrize("family", ["gan", "dcgan", "aegan"])
-def test_rates_and_the_discriminators_norm_can_be_chosen(sprites, tmp_path, family):
-    options = SMALL | {"steps": 1, "lr": 3e-3, "lr_d": 4e-3}
+def test_rates_and_the_discriminators_norm_can_be_chosen(sprites, family):
+    options = SMALL | {"lr": 3e-3, "lr_d": 4e-3}
     for norm in NORMS:
-        steps = train.train_on(sprites, family, tmp_path / f"{norm}.pt", norm=norm, **options)
-        next(steps)
-        gan = steps.gi_frame.f_locals["self"].gan
+        gan = built(Classic, pictures=sprites, family=family, norm=norm, **options).gan
         assert [gan.optimizers[part].defaults["lr"] for part in "gd"] == [3e-3, 4e-3]
         parts = list(gan.discriminator.modules())
         assert any(isinstance(part, torch.nn.BatchNorm2d) for part in parts) == (norm == "batch")
         assert any(hasattr(part, "parametrizations") for part in parts) == (norm == "spectral")
-        steps.close()
 
 
-def test_a_conditional_gan_needs_kinds(sprites, tmp_path):
+def test_a_conditional_gan_needs_kinds(sprites):
     alike = pictures.Pictures(sprites.pixels, torch.zeros_like(sprites.labels), ("",))
     many = pictures.Pictures(sprites.pixels, sprites.labels, tuple(map(str, range(51))))
     for source in (alike, many):
         with pytest.raises(ValueError, match="learns 2 to 50 kinds"):
-            train.train_on(source, "cgan", tmp_path / "a.pt", steps=3)
+            Classic(pictures=source, family="cgan", steps=3)
 
 
 def test_a_checkpoint_of_another_family_is_refused(sprites, tmp_path):
-    finish(train.train_on(sprites, "dcgan", tmp_path / "a.pt", steps=1, **SMALL))
+    finish(training(Classic, tmp_path, pictures=sprites, family="dcgan", steps=1, **SMALL))
     for name in ("aegan", "gan"):  # the latter has the same networks
-        with pytest.raises(ValueError, match="another family or size"):
-            finish(train.train_on(sprites, name, tmp_path / "a.pt", steps=2, **SMALL))
+        with pytest.raises(ValueError, match="of something else"):
+            finish(training(Classic, tmp_path, resume=True, pictures=sprites, family=name, steps=2, **SMALL))
 
 
 def test_numbers_that_run_away_are_named(sprites, tmp_path):
-    finish(train.train_on(sprites, "wgan", tmp_path / "a.pt", steps=1, **SMALL))
-    before = (tmp_path / "a.pt").read_bytes()
-    steps = train.train_on(sprites, "wgan", tmp_path / "a.pt", steps=9, **SMALL)
+    options = {"pictures": sprites, "family": "wgan", **SMALL}
+    finish(training(Classic, tmp_path, steps=1, **options))
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    learning = Classic(steps=9, **options)
+    steps = fit(learning, tmp_path, resume=True, device="cpu")
     step = next(steps)
-    gan = steps.gi_frame.f_locals["self"].gan
     with torch.no_grad():
-        next(gan.generator.parameters()).fill_(torch.nan)
+        next(learning.gan.generator.parameters()).fill_(torch.nan)
     with pytest.raises(ValueError, match="diverged at step 3"):
         finish(steps)
     assert step.index == 2
-    assert (tmp_path / "a.pt").read_bytes() == before, "what was good is written over"
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before, "what was good is written over"
 
 
-def test_each_of_the_critics_steps_sees_the_weights_of_the_one_before(sprites, tmp_path):
+def test_each_of_the_critics_steps_sees_the_weights_of_the_one_before(sprites):
     """Copies of weights in half precision must not outlive a step."""
     torch.manual_seed(0)
     gan, batch = FAMILIES["wgan"].of_pictures(16, z_dim=8, width=4, lr=1e-3), sprites.batch(8)
@@ -191,23 +194,21 @@ def test_each_of_the_critics_steps_sees_the_weights_of_the_one_before(sprites, t
     assert len(set(losses)) == 4
 
 
-def test_the_command_leaves_a_model_and_a_sheet(tmp_path):
-    from PIL import Image
-
+def test_a_training_on_a_folder_leaves_a_model_and_a_sheet(tmp_path):
     (tmp_path / "data").mkdir()
     for number, pixels in enumerate(pictures.sprites(20, count=10).pixels):
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "data" / f"{number}.png")
     sizes = {"side": 16, "batch_size": 4, "z_dim": 5, "width": 2}
     options = {"steps": 2, "trim": True, "lr": 1e-3, "lr_d": 1e-4} | sizes
-    path = finish(train.train_wgan_gp(tmp_path / "data", tmp_path / "out", **options))
-    network, _ = model.load(path)
+    finish(training(trainer.train_wgan_gp, tmp_path / "out", data=tmp_path / "data", **options))
+    network, _ = model.load(tmp_path / "out" / "wgan-gp.safetensors")
     assert isinstance(network, DCGANGenerator)
     assert (network.z_dim, network.width) == (5, 2)
     assert Image.open(tmp_path / "out" / "sheet.png").size == (96, 96)
     with pytest.raises(ValueError, match="side must be one of"):
-        finish(train.train_gan(tmp_path / "data", tmp_path / "out", side=20))
+        trainer.train_gan(data=tmp_path / "data", side=20)
     with pytest.raises(FileNotFoundError):
-        finish(train.train_gan(tmp_path / "data", tmp_path / "other", resume=True))
+        finish(training(trainer.train_gan, tmp_path / "other", resume=True, data=tmp_path / "data"))
 
 
 # --- Files
