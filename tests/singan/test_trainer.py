@@ -166,7 +166,7 @@ def test_widths_of_the_networks(monkeypatch, doubling, expected):
 def test_a_training_of_something_else_does_not_go_on(tmp_path):
     finish(begun(tmp_path, seed=1))
     for other, seed in ((picture(), 2), (255 - picture(), 1)):
-        with pytest.raises(ValueError, match="of something else"):
+        with pytest.raises(ValueError, match="other data or options"):
             next(begun(tmp_path, other, resume=True, seed=seed))
 
 
