@@ -18,8 +18,9 @@ from gan_models.gan_control.model import ControlledGenerator, Stack
 from gan_models.jobs import check_wanted
 from gan_models.nn.losses import generator_loss
 from gan_models.stylegan2.network import GAIN, SLOPE, Discriminator, Generator
-from gan_models.stylegan2.trainer import R1_EVERY, ADATrainer, Reals, adam, sheet
+from gan_models.stylegan2.trainer import R1_EVERY, ADATrainer, adam, sheet
 from gan_models.training.augment import AdaptiveAugment
+from gan_models.training.datasets import squares
 from gan_models.training.ema import EMA
 from gan_models.training.loop import Report, Trainer, descend, frozen
 
@@ -71,12 +72,12 @@ class GANControl(ADATrainer):
         self.augment = AdaptiveAugment().to(self.device)
         names = ("generator", "discriminator", "ema", "g_optimizer", "d_optimizer", "augment")
         self.parts = {name: getattr(self, name) for name in names}
-        self.reals = Reals(self.data, SIZES["img_resolution"])
+        self.reals = squares(self.data, SIZES["img_resolution"])
 
     def step(self, index: int) -> dict[str, torch.Tensor]:
         """Let the discriminator learn, and after some steps the generator, which attributes pull at too."""
         alone, mapping = index < ALONE, self.generator.mapping
-        (real,) = self.batch(self.reals.batch(BATCH))
+        real = self.real_batch(BATCH)
         with training_precision(self.device), torch.set_grad_enabled(not alone):
             z = processes.randn(len(real), self.generator.z_dim).to(self.device)
             z, shared = sharing(z, mapping.parts)

@@ -147,7 +147,7 @@ def _by_yunet(picture: np.ndarray, file: Path) -> list[tuple[np.ndarray, ...]]:
 
 
 @cache
-def _cascade(name: str) -> cv2.CascadeClassifier:
+def _cascade(name: str) -> "cv2.CascadeClassifier":
     return cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_{name}.xml")
 
 

@@ -134,5 +134,5 @@ def _by_yunet(picture: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _cascade() -> cv2.CascadeClassifier:
+def _cascade() -> "cv2.CascadeClassifier":
     return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades, CASCADE)))

@@ -50,6 +50,20 @@ def downsample(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         return blur(x.float(), taps, padding=1, stride=2).to(x.dtype)
 
 
+def composes(device: torch.device) -> bool:
+    """Say whether a filter beside a convolution should be part of its kernel, as graphics cards are fast at that."""
+    return device.type == "cuda"
+
+
+def composed(weight: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """Return O×I×(k+3)×(k+3) weights that filter with the 4×4 `taps` as well as O×I×k×k `weight` convolves."""
+    kernel = weight.shape[2]
+    with full_precision(weight.device):
+        each = torch.eye(kernel**2, device=taps.device).view(-1, 1, kernel, kernel)
+        spread = F.conv2d(each, taps[None, None], padding=3)  # the taps are symmetric
+        return (weight.flatten(2) @ spread.flatten(1)).unflatten(2, spread.shape[2:])
+
+
 def activate(x: torch.Tensor, clamp: float | None = None) -> torch.Tensor:
     """Apply the leaky ReLU in place, and clamp to ±`clamp`. Its gain is in what comes before, as a gain passes it."""
     x = F.leaky_relu_(x, SLOPE)
@@ -154,6 +168,8 @@ def modulated(
     conv_bias = bias.to(x.dtype) if scale_kernel else None
     if up_taps is None:
         x = F.conv2d(x, weight, conv_bias, padding=weight.shape[2] // 2)
+    elif composes(x.device):
+        x = F.conv_transpose2d(x, composed(weight, 4 * up_taps).transpose(0, 1), conv_bias, stride=2, padding=2)
     else:
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
         x = F.conv2d(x, _per_channel(x, 4 * up_taps), conv_bias, padding=1, groups=x.shape[1])
@@ -236,7 +252,9 @@ class Conv(nn.Module):
         """N×inputs×H×W to N×outputs×H×W, H/2×W/2 with `resample` "down" or 2H×2W with "up"."""
         kernel, total = self.weight.shape[2], gain * GAIN if self.active else gain
         weight, bias = self.weight * (self.gain * total), None if self.bias is None else self.bias * total
-        if self.resample == "down" and kernel == 1:
+        if self.resample == "down" and composes(x.device):
+            x = F.conv2d(x, composed(weight, self.resample_filter), bias, stride=2, padding=1 + kernel // 2)
+        elif self.resample == "down" and kernel == 1:
             x = F.conv2d(downsample(x, self.resample_filter), weight, bias)
         elif self.resample == "down":
             x = F.conv2d(blur(x, self.resample_filter, padding=2), weight, bias, stride=2)

@@ -18,7 +18,7 @@ from gan_models.images.tensors import to_sheet
 from gan_models.nn.losses import discriminator_loss, generator_loss, r1_penalty
 from gan_models.stylegan2.network import Discriminator, Generator
 from gan_models.training.augment import AdaptiveAugment
-from gan_models.training.datasets import squares
+from gan_models.training.datasets import Pictures, squares
 from gan_models.training.ema import EMA
 from gan_models.training.loop import Report, Trainer, descend, frozen
 
@@ -61,18 +61,6 @@ def mixed_styles(generator: Generator, count: int, device: torch.device) -> torc
     return torch.where(own[:, :, None].to(device), first, second)
 
 
-class Reals:
-    """Random batches of a set of pictures, mirrored at random."""
-
-    def __init__(self, folder: Path, side: int):
-        self.pictures = squares(folder, side)
-
-    def batch(self, count: int) -> torch.Tensor:
-        """Return N×3×side×side in [-1, 1]."""
-        batch = self.pictures.batch(torch.randint(len(self.pictures), (count,))) / 127.5 - 1
-        return torch.where(torch.rand(count, 1, 1, 1) < 0.5, batch.flip(3), batch)
-
-
 @torch.inference_mode()
 def sheet(generator: Generator, seed: int = 0, truncation: float = 1) -> np.ndarray:
     """Return 8×8 pictures of fixed latents as one, uint8."""
@@ -86,14 +74,23 @@ class ADATrainer(Trainer):
     """What has a discriminator that sees augmented pictures.
 
     Attributes:
+        reals: The pictures to learn from, squares of one size.
         discriminator: From N×3×H×W to N×1 logits.
         d_optimizer: What it learns by.
         augment: What it is shown pictures through.
     """
 
+    reals: Pictures = field(init=False)
     discriminator: Discriminator = field(init=False)
     d_optimizer: torch.optim.Optimizer = field(init=False)
     augment: AdaptiveAugment = field(init=False)
+
+    def real_batch(self, count: int) -> torch.Tensor:
+        """Return this process's share of `count` random pictures, mirrored at random, N×3×side×side in [-1, 1]."""
+        pictures = self.reals.batch(torch.randint(len(self.reals), (count,)))
+        pictures, mirrored = self.batch(pictures, torch.rand(count, 1, 1, 1) < 0.5)
+        pictures = pictures / 127.5 - 1  # on the device, where bytes travel fast to
+        return torch.where(mirrored, pictures.flip(3), pictures)
 
     def train_discriminator(self, real: torch.Tensor, fake: torch.Tensor, index: int) -> torch.Tensor:
         """Let the discriminator tell `real` from `fake`, N×3×H×W in [-1, 1], and return its loss."""
@@ -122,6 +119,8 @@ class StyleGAN2(ADATrainer):
         lr: Learning rate.
         path_weight: Of the path length: 2 in the paper, which makes w smoother, 0 in NVIDIA's own setting for small
             pictures, which learns faster.
+        width: Channels at the full resolution; twice as many at half of it, and so on.
+        channels: Of a layer at the most.
     """
 
     data: Path
@@ -130,7 +129,9 @@ class StyleGAN2(ADATrainer):
     batch_size: int = 32
     lr: float = 2e-3
     path_weight: float = 0
-    latent, mapping_layers, channels = 128, 4, 128
+    width: int = 32
+    channels: int = 128
+    latent, mapping_layers = 128, 4
     augmentation = AdaptiveAugment
 
     def build(self) -> None:
@@ -138,7 +139,7 @@ class StyleGAN2(ADATrainer):
         sizes = {
             "img_resolution": self.resolution,
             "img_channels": 3,
-            "channel_base": 32 * self.resolution,
+            "channel_base": self.width * self.resolution,
             "channel_max": self.channels,
         }
         self.generator = Generator(self.latent, 0, self.latent, num_mapping_layers=self.mapping_layers, **sizes)
@@ -151,11 +152,11 @@ class StyleGAN2(ADATrainer):
         self.augment, self.path_length = self.augmentation().to(self.device), PathLength().to(self.device)
         names = ("generator", "discriminator", "ema", "g_optimizer", "d_optimizer", "augment", "path_length")
         self.parts = {name: getattr(self, name) for name in names}
-        self.reals = Reals(self.data, self.resolution)
+        self.reals = squares(self.data, self.resolution)
 
     def step(self, index: int) -> dict[str, torch.Tensor]:
         """Let the discriminator learn, and then the generator, each with its regulariser now and then."""
-        (real,) = self.batch(self.reals.batch(self.batch_size))
+        real = self.real_batch(self.batch_size)
         with training_precision(self.device):
             fake = self.generator.synthesis(self.styles(self.batch_size))
         d_loss = self.train_discriminator(real, fake.detach(), index)
