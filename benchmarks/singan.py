@@ -106,8 +106,8 @@ def speed(options: argparse.Namespace) -> None:
                 started = time.perf_counter()
                 for _ in range(options.iterations):
                     run.step(0)
-                seconds[name] = (time.perf_counter() - started) / options.iterations * run.iterations[scale]
-                run.iteration = run.iterations[scale] - 1
+                seconds[name] = (time.perf_counter() - started) / options.iterations * run.lengths[scale]
+                run.iteration = run.lengths[scale] - 1
                 started = time.perf_counter()
                 run.advance()
                 if name != "plain":  # which needs none of what is prepared for a scale

@@ -24,7 +24,7 @@ from gan_models.super_resolution.trainer import PSNR
 from gan_models.training.loop import fit
 
 ROOT = Path(__file__).parents[1]
-STEPS, BATCH = 5, 8
+STEPS, BATCH = 3, 8
 OPTIONS = {"unrolled": {"pace": 0.5}}  # long steps ahead, so that the gradient through them counts
 
 

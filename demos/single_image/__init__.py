@@ -241,7 +241,7 @@ def _build_training(model: gr.Dropdown) -> tuple[Outputs, gr.Image]:
             brought.api_info = brought.api_info_as_input = lambda: schema
             loaded = gr.Textbox(label="Its name", interactive=False, visible=False)
     resume, name, file = asked["resume"], result.parts["model"], result.parts["file"]
-    changes = [asked[one].change for one in ("image", "preset", "seed")]
+    changes = [asked[one].change for one in ("image", "preset", "seed", "iterations")]
     gr.on(changes, None, None, resume, js="() => ''", **PRIVATE)
     name.change(None, name, resume, js="(name) => name", **PRIVATE)
     brought.upload(plain_errors(singan_load), brought, loaded, api_name="singan_load", queue=False)

@@ -45,7 +45,8 @@ class Training:
         from gan_models.training.loop import fit
 
         ask = self.ask
-        trainer = SinGANTrainer(picture=flatten(ask.image), preset=ask.preset, seed=ask.seed)
+        options = {"preset": ask.preset, "iterations": ask.iterations, "seed": ask.seed}
+        trainer = SinGANTrainer(picture=flatten(ask.image), **options)
         for step in fit(trainer, self.folder, resume=bool(ask.resume)):
             if step.result is None:
                 yield step

@@ -57,6 +57,11 @@ def _preset() -> Any:
     return Field("quick", description=text)
 
 
+def _iterations() -> Any:
+    text = "At each scale. None: as the preset says, 300 to 2,000; fewer are sooner done, and look rougher."
+    return Field(None, ge=1, le=2000, title="Iterations", description=text, advanced=True)
+
+
 class SinganTrain(Task):
     """Train a model on a single picture, some minutes long; other endpoints take its name."""
 
@@ -76,10 +81,11 @@ class SinganTrain(Task):
     resume: str = Field(
         "",
         title="Go on with",
-        description="The name of a cancelled training of the same picture, preset and seed; empty to start afresh.",
+        description="The name of a cancelled training of the same picture and settings; empty to start afresh.",
         advanced=True,
         kept=False,
     )
+    iterations: int | None = _iterations()
 
 
 class _Drawing(Task):
@@ -211,6 +217,7 @@ class SinganUpscale(Task):
     )
     preset: Literal["quick", "balanced", "paper"] = _preset()
     seed: int = Seed()
+    iterations: int | None = _iterations()
 
     def model_post_init(self, _: Any) -> None:
         """Refuse results that are too large."""

@@ -135,7 +135,8 @@ def upscale(ask: SinganUpscale, device: str | None = None) -> Iterator[Step]:
     """
     colour, alpha = split_alpha(ask.image)
     model = None
-    trainer = SinGANTrainer(picture=colour, preset=ask.preset, seed=ask.seed, upscaling=True)
+    options = {"preset": ask.preset, "iterations": ask.iterations, "seed": ask.seed}
+    trainer = SinGANTrainer(picture=colour, upscaling=True, **options)
     for step in fit(trainer, device=device):
         model, total = step.result, round(step.total / UPSCALING_SHARE)
         if model is None:

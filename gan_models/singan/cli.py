@@ -21,9 +21,10 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
     parser.add_argument("--resume", action="store_true", help="go on with what was interrupted")
     parameters = SinganTrain.parameters()
-    preset, seed = parameters["preset"], parameters["seed"]
+    preset, seed, iterations = (parameters[name] for name in ("preset", "seed", "iterations"))
     parser.add_argument("--preset", choices=preset.choices, default=preset.default, help=preset.description)
     parser.add_argument("--seed", type=int, default=seed.default, help=seed.description)
+    parser.add_argument("--iterations", type=int, help=iterations.description)
     parser.set_defaults(run=run)
 
 
@@ -37,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         folder = target.with_suffix(".training")
         if options.resume and target.exists() and not folder.exists():
             return
-        trainer = SinGANTrainer(picture=flatten(picture), preset=options.preset, seed=options.seed)
+        chosen = {name: getattr(options, name) for name in ("preset", "iterations", "seed")}
+        trainer = SinGANTrainer(picture=flatten(picture), **chosen)
         resume = options.resume and (folder / checkpoint.NAME).exists()
         with tqdm(unit="step", disable=None, leave=False) as bar:
             for step in fit(trainer, folder, resume=resume, device=options.device):

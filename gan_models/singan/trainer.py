@@ -9,7 +9,7 @@ learning rate gets there sooner, and an average of the weights takes away its un
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -87,6 +87,7 @@ class SinGANTrainer(Trainer):
     Args:
         picture: What to learn from, H×W×3 uint8.
         preset: A name in `PRESETS`.
+        iterations: At each scale; None: as many as the preset says.
         upscaling: Train for super-resolution (section 4.1 and supplement): scales nearer to each other, and ten times
             the weight on the reconstruction.
 
@@ -94,14 +95,16 @@ class SinGANTrainer(Trainer):
         model: The pyramid; scales above `scale` are not trained yet.
         scale: The scale that is being trained; their number when all are done.
         iteration: Iterations done at this scale.
-        iterations: How many there are at each scale.
+        lengths: How many there are at each scale.
 
     Raises:
-        ValueError: No such preset; or the picture is smaller than 11 pixels or more than eight times as long as wide.
+        ValueError: No such preset, or no iterations; or the picture is smaller than 11 pixels, or more than eight
+            times as long as wide.
     """
 
     picture: np.ndarray
     preset: str = "quick"
+    iterations: int | None = None
     upscaling: bool = False
     report_every = 1
 
@@ -113,11 +116,15 @@ class SinGANTrainer(Trainer):
         if max(self.picture.shape[:2]) > LONGEST * min(self.picture.shape[:2]):
             raise ValueError(f"SinGAN takes pictures that are at most {LONGEST} times as long as wide.")
         self.chosen = PRESETS[self.preset]
+        if self.iterations is not None:
+            if self.iterations < 1:
+                raise ValueError("A scale takes 1 iteration or more.")
+            self.chosen = replace(self.chosen, iterations=(self.iterations, self.iterations))
         self.reconstruction_weight = UPSCALING_WEIGHT if self.upscaling else RECONSTRUCTION_WEIGHT
         factor = UPSCALING_FACTOR if self.upscaling else SCALE_FACTOR
         self.sizes = pyramid_sizes(*self.picture.shape[:2], self.chosen.max_side, factor)
-        self.iterations = [round(count) for count in np.geomspace(*self.chosen.iterations, len(self.sizes))]
-        self.steps = self.validate_every = sum(self.iterations)
+        self.lengths = [round(count) for count in np.geomspace(*self.chosen.iterations, len(self.sizes))]
+        self.steps = self.validate_every = sum(self.lengths)
 
     def build(self) -> None:
         """Make the pyramid, and begin with its coarsest scale."""
@@ -138,9 +145,9 @@ class SinGANTrainer(Trainer):
     def effort(self, steps: int) -> int:
         """Return how much work so many steps are, in units of about the same time."""
         areas = [height * width + OVERHEAD for height, width in self.sizes]
-        scales = zip(self.iterations, self.model.channels, areas, strict=True)
+        scales = zip(self.lengths, self.model.channels, areas, strict=True)
         efforts = [count * width * area // 1000 for count, width, area in scales]
-        return int(np.interp(steps, np.cumsum([0, *self.iterations]), np.cumsum([0, *efforts])))
+        return int(np.interp(steps, np.cumsum([0, *self.lengths]), np.cumsum([0, *efforts])))
 
     @property
     def threads(self) -> int | None:
@@ -190,7 +197,7 @@ class SinGANTrainer(Trainer):
 
     def set_rate(self) -> None:
         """Set the learning rate of this iteration."""
-        decayed = self.iteration >= DECAY_AT * self.iterations[self.scale]
+        decayed = self.iteration >= DECAY_AT * self.lengths[self.scale]
         for optimizer in (self.g_optimizer, self.d_optimizer):
             optimizer.param_groups[0]["lr"] = self.chosen.rate * (DECAY if decayed else 1)
 
@@ -198,7 +205,7 @@ class SinGANTrainer(Trainer):
         """Count an iteration; after the last one of a scale, keep the average weights and move on to the next."""
         self.iteration += 1
         self.average.update(self.generator)
-        if self.iteration == self.iterations[self.scale]:
+        if self.iteration == self.lengths[self.scale]:
             self.generator.requires_grad_(False)
             self.generator.load_state_dict(self.average.network.state_dict())
             self.scale, self.iteration = self.scale + 1, 0

@@ -9,9 +9,9 @@ import pytest
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """Yield a headless Chromium that saves downloads in `tmp_path` and logs its requests."""
+@pytest.fixture(scope="session")
+def chromium():
+    """Yield a headless Chromium that logs its requests, and takes seconds to start."""
     if not (CHROMIUM and DRIVER):
         if os.environ.get("CI"):
             pytest.fail("Chromium and its driver are missing.")
@@ -24,12 +24,27 @@ def browser(tmp_path):
         options.add_argument(argument)
     for argument in ("--disable-background-networking", "--disable-component-update", "--no-first-run"):
         options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     driver.set_page_load_timeout(60)
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def browser(chromium, tmp_path):
+    """Return Chromium with a new, empty page; downloads go to `tmp_path`."""
+    before = chromium.current_window_handle
+    chromium.switch_to.new_window("window")
+    page = chromium.current_window_handle
+    chromium.switch_to.window(before)
+    chromium.close()
+    chromium.switch_to.window(page)
+    chromium.set_window_size(1280, 1000)
+    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    for kind in ("performance", "browser"):
+        chromium.get_log(kind)
+    return chromium
 
 
 def requested_urls(driver) -> list[str]:

@@ -71,6 +71,7 @@ def test_a_mask_is_drawn_and_the_face_mended(inversion):
     WebDriverWait(inversion, 20).until(
         lambda driver: driver.find_elements(By.CSS_SELECTOR, ".mask img[src*='mask']"), "no mask was drawn"
     )
+    set_number(inversion, "Steps", 20)
     run(inversion)
     assert "found by" in wait_for_status(inversion, "one face found")
 

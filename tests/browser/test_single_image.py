@@ -133,6 +133,8 @@ def test_a_training_is_watched_cancelled_resumed_and_used(page, tmp_path):
     wait(page, "button.run")
     Image.effect_noise((13, 12), 60).convert("RGB").save(tmp_path / "small.png")
     upload(page, tmp_path / "small.png")
+    press(page, "Advanced")
+    wait(page, "input[aria-label='Iterations']").send_keys("200")
     run(page)
     wait_for_status(page, "Scale 1 of 1")
     wait(page, ".pictures .thumbnail-item, .pictures img")
