@@ -243,7 +243,7 @@ def control(one: Parameter, examples: str) -> gr.components.Component:
 def typed(made: gr.components.Component, one: Parameter) -> gr.components.Component:
     """Let `made` hand over what was sent as it came, which the task checks, and tell the API what the task says."""
     if one.kind in ("image", "mask", "file", "files", "video"):
-        schema = inlined(type(made).api_info(made))  # a tab may hand over what this has been done to
+        schema = inlined_info(made)
     else:
         schema = one.schema()
         given = partial(type(made).preprocess, made) if one.kind == "values" else lambda payload: payload
@@ -257,6 +257,17 @@ def typed(made: gr.components.Component, one: Parameter) -> gr.components.Compon
     made.api_info_as_input = lambda: schema
     made.api_info = made.api_info_as_output = dict  # of no use to anybody, and long
     return made
+
+
+def inlined_info(made: gr.components.Component) -> Any:
+    """Return what Gradio tells the API of `made`, without references; found once for all that are alike."""
+    kind = type(made), getattr(made, "file_count", None)
+    if kind not in _infos:
+        _infos[kind] = inlined(kind[0].api_info(made))  # which `typed` hides
+    return _infos[kind]
+
+
+_infos: dict[tuple[type, str | None], Any] = {}
 
 
 def inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:

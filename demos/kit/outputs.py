@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import gradio as gr
 
-from demos.kit.controls import PRIVATE, Picture
+from demos.kit.controls import PRIVATE, Picture, inlined_info
 from demos.kit.messages import note
 from gan_models.task import Output, Task
 
@@ -180,8 +181,7 @@ def outputs(task: type[Task], *, compared: str | None = None, columns: int = 4, 
 def part(output: Output, columns: int = 4, film: int = 420) -> gr.components.Component:
     """Add the component that shows a part of a result and gives it to callers; a film has so many pixels at most."""
     made = _component(output, columns, film)
-    schema = type(made).api_info(made)
-    made.api_info_as_output = lambda: schema
+    made.api_info_as_output = partial(inlined_info, made)
     made.api_info = made.api_info_as_input = dict  # of no use to anybody, and long
     return made
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from demos.kit.controls import PRIVATE, inlined, picture
+from demos.kit.controls import PRIVATE, inlined_info, picture
 from demos.kit.errors import plain_errors
 from demos.kit.files import new_file, view
 from demos.kit.gpu import LANE, on_gpu
@@ -233,7 +233,7 @@ def build_opinion() -> None:
                     elem_classes="results-input",
                 )
             for files in (image, results):
-                files.api_info = files.api_info_as_input = partial(inlined, files.api_info())
+                files.api_info = files.api_info_as_input = partial(inlined_info, files)
             start = gr.Button("Begin", variant="primary", elem_classes="begin")
         with outputs:
             question = gr.HTML(

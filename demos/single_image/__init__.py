@@ -1,5 +1,6 @@
 """Single image: a model of one picture, and what it is good for: a tab for each task, and the models they share."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from demos.kit import own_models
-from demos.kit.controls import EXAMPLES, PRIVATE, controls, inlined, picture, upload, weights_picker
+from demos.kit.controls import EXAMPLES, PRIVATE, controls, inlined_info, picture, upload, weights_picker
 from demos.kit.errors import plain_errors
 from demos.kit.files import cache_folder, new_file, view
 from demos.kit.gpu import TRAINING
@@ -237,8 +238,7 @@ def _build_training(model: gr.Dropdown) -> tuple[Outputs, gr.Image]:
             asked = controls(SinganTrain)
             run(SinganTrain, asked, result, lane=TRAINING, work=trained)
             brought = gr.File(label="Bring a model back", file_types=[".safetensors"], height=110)
-            schema = inlined(brought.api_info())
-            brought.api_info = brought.api_info_as_input = lambda: schema
+            brought.api_info = brought.api_info_as_input = partial(inlined_info, brought)
             loaded = gr.Textbox(label="Its name", interactive=False, visible=False)
     resume, name, file = asked["resume"], result.parts["model"], result.parts["file"]
     changes = [asked[one].change for one in ("image", "preset", "seed", "iterations")]

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from demos.kit import own_models
-from demos.kit.controls import PRIVATE, controls, inlined, weights_picker
+from demos.kit.controls import PRIVATE, controls, inlined_info, weights_picker
 from demos.kit.errors import plain_errors
 from demos.kit.files import cache_folder
 from demos.kit.gpu import SEARCH, TRAINING
@@ -102,8 +102,7 @@ def _build_training() -> tuple[Outputs, gr.Textbox]:
             )
             cancelled = run(TrainGan, asked, result, lane=TRAINING, work=trained)
             bring = gr.File(label="Bring a model back", file_types=[".safetensors"], height=110)
-            schema = inlined(bring.api_info())
-            bring.api_info = bring.api_info_as_input = lambda: schema
+            bring.api_info = bring.api_info_as_input = partial(inlined_info, bring)
             brought = gr.Textbox(label="Its name", interactive=False, visible=False)
     resume, name = asked["resume"], result.parts["model"]
     others = [asked[one] for one in ("dataset", "family", "seed", "side", "batch_size", "z_dim", "norm")]
