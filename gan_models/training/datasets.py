@@ -1,20 +1,24 @@
 """Folders of pictures as training data, decoded as they are needed."""
 
+import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
 from gan_models.images import decode
 from gan_models.images.folders import list_pictures
 from gan_models.images.squares import squared
 
 KEPT = 2**30  # bytes of decoded pictures that stay in memory
+MOST_WORKERS = 8  # processes that prepare batches
 
 
 class Pictures(Dataset):
@@ -98,25 +102,29 @@ class Source(Protocol):
 class Batches:
     """Batches of `count` from `source` without end, the same ones for one seed, whose place a checkpoint keeps.
 
-    Where a graphics card computes, another process prepares the next batches meanwhile.
+    Each has random numbers of its own, by the seed and its place. So where a graphics card computes, other processes
+    prepare the next ones meanwhile.
     """
 
     def __init__(self, source: Source, count: int, seed: int, device: torch.device):
-        self.source, self.count, self.beside = source, count, device.type == "cuda"
-        self.place = np.random.default_rng(seed).bit_generator.state
+        self.drawn, self.beside = _Drawn(source, count, seed), device.type == "cuda"
+        self.place = 0
         self.loader: Iterator[Any] | None = None
 
     def __next__(self) -> tuple[torch.Tensor, ...]:
         if self.loader is None:
             loader = DataLoader(
-                _Stream(self.source, self.count, self.place),
+                self.drawn,
                 batch_size=None,
-                num_workers=int(self.beside),
+                sampler=itertools.count(self.place),
+                num_workers=min(MOST_WORKERS, os.cpu_count() or 1) if self.beside else 0,
+                worker_init_fn=_one_thread,
                 pin_memory=self.beside,
                 generator=torch.Generator().manual_seed(0),  # else starting it draws from torch's own numbers
             )
             self.loader = iter(loader)
-        batch, self.place = next(self.loader)
+        batch = next(self.loader)
+        self.place += 1
         return batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,14 +136,15 @@ class Batches:
         self.place, self.loader = state["place"], None
 
 
-class _Stream(IterableDataset):
-    """Batches, each with the state of the random numbers after it."""
+class _Drawn(Dataset):
+    """Batches of a source, by their places."""
 
-    def __init__(self, source: Source, count: int, place: dict[str, Any]):
-        self.source, self.count, self.place = source, count, place
+    def __init__(self, source: Source, count: int, seed: int):
+        self.source, self.count, self.seed = source, count, seed
 
-    def __iter__(self) -> Iterator[tuple[tuple[torch.Tensor, ...], dict[str, Any]]]:
-        rng = np.random.default_rng()
-        rng.bit_generator.state = self.place
-        while True:
-            yield self.source.batch(self.count, rng), rng.bit_generator.state
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, ...]:
+        return self.source.batch(self.count, np.random.default_rng([self.seed, place]))
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)  # of each process, and a pool of threads does not outlive a fork
