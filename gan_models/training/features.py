@@ -1,4 +1,4 @@
-"""Train the compact feature network to classify CIFAR-10.
+"""Train the compact feature network to classify small pictures.
 
 The pictures are zoomed, shifted and enlarged at random, so that the features serve pictures larger and
 smoother than 32 pixels too. The last epochs show them at their own size alone: a network trained on objects
@@ -9,51 +9,58 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from gan_models.device import training_precision
 from gan_models.nn.features.network import VGG, fold_batch_norm
 from gan_models.training.checkpoint import Values
+from gan_models.training.datasets import Pictures
 from gan_models.training.loop import Report, Trainer, descend
 
 TILE = 32
-SIZES, ZOOM = (32, 32, 32, 32, 32, 32, 32, 40, 40, 48), 1.25
+SIZES, ZOOM = (32, 32, 32, 32, 32, 32, 40, 40, 48, 64), 1.25
 LEARNING_RATE, SETTLING_RATE = 0.2, 0.01
+SMOOTHING = 0.1  # of labels (Szegedy et al. 2016, section 7)
 
 
-def compact_network(batch_norm: bool) -> VGG:
-    """Return an untrained compact VGG: 1.3 million parameters, average pooling, ten classes."""
-    return VGG((32, 64, 128, 192), (2, 2, 3, 3), "average", batch_norm=batch_norm, num_classes=10)
+def compact_network(batch_norm: bool, classes: int = 200) -> VGG:
+    """Return an untrained compact VGG: 2.9 million parameters, average pooling."""
+    return VGG((32, 64, 160, 320), (2, 2, 3, 3), "average", batch_norm=batch_norm, num_classes=classes)
 
 
 def load_mosaics(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read `folder/<class>/<n>.jpg`, mosaics of 32×32 tiles, as N×3×32×32 uint8 pictures and N labels."""
+    """Read the mosaics of 32×32 tiles in `folder`/<class> as N×3×32×32 uint8 pictures and N labels.
+
+    Raises:
+        ValueError: There are none.
+    """
     pictures, labels = [], []
     for label, name in enumerate(sorted(path.name for path in folder.iterdir() if path.is_dir())):
-        for path in sorted((folder / name).glob("*.jpg")):
-            mosaic = np.asarray(Image.open(path).convert("RGB"))
+        for mosaic in Pictures(folder / name):
             rows, columns = mosaic.shape[0] // TILE, mosaic.shape[1] // TILE
             tiles = mosaic.reshape(rows, TILE, columns, TILE, 3).transpose(0, 2, 4, 1, 3)
             pictures.append(torch.from_numpy(tiles.reshape(-1, 3, TILE, TILE).copy()))
             labels.append(torch.full((rows * columns,), label))
     if not pictures:
-        raise ValueError(f"No mosaics <class>/<n>.jpg in {folder}.")
+        raise ValueError(f"No folders of mosaics in {folder}.")
     return torch.cat(pictures), torch.cat(labels)
 
 
-def augment(pictures: torch.Tensor, size: int, zoom: float) -> torch.Tensor:
-    """Mirror, zoom by up to `zoom` in or out, shift by up to 4 pixels; N×3×32×32 in [0, 1] to N×3×size×size."""
-    count = len(pictures)
+def changes(count: int, zoom: float) -> torch.Tensor:
+    """Return N×2×3 affine maps: mirrored, zoomed by up to `zoom` in or out, shifted by up to 4 of 32 pixels."""
     zooms = torch.exp(torch.empty(count).uniform_(-math.log(zoom), math.log(zoom)))
     mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
     transform = torch.zeros(count, 2, 3)
     transform[:, 0, 0] = zooms * mirror
     transform[:, 1, 1] = zooms
     transform[:, :, 2] = torch.empty(count, 2).uniform_(-0.25, 0.25)
-    grid = F.affine_grid(transform, [count, 3, size, size], align_corners=False)
+    return transform
+
+
+def changed(pictures: torch.Tensor, transforms: torch.Tensor, size: int) -> torch.Tensor:
+    """Return N×3×32×32 pictures in [0, 1], seen through N×2×3 affine maps, as N×3×size×size."""
+    grid = F.affine_grid(transforms, [len(pictures), 3, size, size], align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -95,9 +102,12 @@ class Features(Trainer):
     batch_size: int = 128
 
     def build(self) -> None:
-        """Read the mosaics, 3 kB a picture, and make the network and what it learns by."""
-        self.pictures, self.labels = load_mosaics(self.data / "train")
-        self.network = compact_network(batch_norm=True).to(self.device, memory_format=torch.channels_last)
+        """Read the mosaics, 3 kB a picture, which stay on the device, and make the network and what it learns by."""
+        (self.pictures, self.labels), self.others = (
+            [part.to(self.device) for part in load_mosaics(self.data / name)] for name in ("train", "test")
+        )
+        classes = int(self.labels.max()) + 1
+        self.network = compact_network(True, classes).to(self.device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(
             self.network.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4
         )
@@ -118,11 +128,12 @@ class Features(Trainer):
             self.order["pictures"] = torch.randperm(len(self.pictures))
         indices = self.order["pictures"][place * self.batch_size :][: self.batch_size]
         size, zoom = (SIZES[int(torch.randint(len(SIZES), ()))], ZOOM) if index < self.main else (TILE, 1)
-        pictures, labels = self.batch(augment(self.pictures[indices] / 255, size, zoom), self.labels[indices])
+        indices, transforms = self.batch(indices, changes(len(indices), zoom))
+        pictures = changed(self.pictures[indices] / 255, transforms, size)
         self.network.train()
         with training_precision(self.device):
-            scores = self.network.logits(pictures)
-        loss = F.cross_entropy(scores.float(), labels)
+            scores = self.network.logits(pictures.contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(scores.float(), self.labels[indices], label_smoothing=SMOOTHING)
         descend(self.optimizer, loss)
         self.schedule.step()
         return {"cross-entropy": loss}
@@ -130,7 +141,7 @@ class Features(Trainer):
     def validate(self) -> Report:
         """Return the accuracy on the test part."""
         self.plain = fold_batch_norm(self.network.eval()).to(self.device)
-        self.accuracy = accuracy(self.from_cpu(self.plain.logits), *load_mosaics(self.data / "test"))
+        self.accuracy = accuracy(self.plain.logits, *self.others)
         return Report(f"{self.accuracy:.2%} of the test part right", result=self.accuracy)
 
     def weights(self) -> dict:
