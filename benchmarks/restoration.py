@@ -3,7 +3,7 @@
 python -m benchmarks.restoration dehazing --pairs FOLDER --clear FOLDER [--sheet PNG]
 python -m benchmarks.restoration deblurring --pairs FOLDER --sharp FOLDER [--sheet PNG]
 python -m benchmarks.restoration speed
-python -m benchmarks.restoration examples docs/ [--trained FOLDER ...]    what the README and the cards show
+python -m benchmarks.restoration examples docs/ --sharp FOLDER    what the README and the cards show
 
 FOLDER of `--pairs` is unpacked `real-blur-and-haze`; the other one holds good pictures that are degraded here, from
 fixed seeds, by the same code as in training but no picture that was trained on.
@@ -21,12 +21,10 @@ from PIL import Image
 
 from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, restorer
 from gan_models import checkpoints
-from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.deblurring import Deblur
-from gan_models.deblurring.backend import Deblurrer
 from gan_models.dehazing import Dehaze
 from gan_models.images import decode
-from gan_models.images.blur import random_blur
+from gan_models.images.blur import blurred, kernel_of, linear_kernel, random_blur, random_trajectory
 from gan_models.images.folders import list_pictures
 from gan_models.images.haze import random_haze
 from gan_models.images.tensors import to_image, to_tensor
@@ -35,7 +33,7 @@ from gan_models.metrics import ciede2000, psnr, ssim
 DEHAZERS = ("dark-channel", "dehaze-candy-compact", "dehaze-cycle-compact")
 DEBLURRERS = ("wiener", "richardson-lucy", "deblur-compact")
 SYNTHETIC = 40  # pictures
-FACE = np.s_[60:180, 160:290]  # of the astronaut
+SHOWN, MIDDLE = 20, 192  # pictures of a sheet, and pixels a side of what it shows of each
 LARGE, SMALL = (6000, 4000), (1200, 800)
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -124,21 +122,32 @@ def dehazing(options: argparse.Namespace) -> str:
 
 
 def deblurring(options: argparse.Namespace) -> str:
-    """Compare deblurrers; formulas assume a horizontal motion of nine pixels."""
+    """Compare deblurrers, on sharp photos too; formulas assume a horizontal motion of nine pixels."""
     sets = {
         "GoPro": list(blurred_pairs(options.pairs)),
         "Levin": list(levin_pairs(options.pairs)),
-        "synthetic": list(synthetic_pairs(options.sharp, random_blur)),
+        "5 to 12 pixels": list(synthetic_pairs(options.sharp, partial(moved, shortest=5, longest=12))),
+        "12 to 25 pixels": list(synthetic_pairs(options.sharp, partial(moved, shortest=12, longest=25))),
+        "as in training": list(synthetic_pairs(options.sharp, random_blur)),
     }
     methods = {name: restorer(Deblur, name) for name in options.models or DEBLURRERS}
-    return table(sets, methods | {folder.name: trained(folder) for folder in options.trained}, options.sheet)
+    rows = []
+    for name, method in methods.items():
+        photos = [decode(path)[:, :, :3] for path in list_pictures(options.sharp)]
+        found = np.array([psnr(method(photo), photo) for photo in photos])
+        worst, tenth, middle = np.percentile(found, (0, 10, 50))
+        rows.append([name, *(f"{value:.1f}" for value in (worst, tenth, middle)), f"{(found >= 45).mean():.0%}"])
+    kept = markdown(["Sharp photos", "Worst (dB)", "Tenth worst of 100", "Median", "At 45 dB or more"], rows)
+    return f"{table(sets, methods, options.sheet)}\n\n{kept}"
 
 
-def trained(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the compact deblurrer with the weights that a training left in `folder`."""
-    backend = Deblurrer.load("deblur-compact", "cpu")
-    backend.network.load_state_dict(load_state_dict_file(folder / "deblur-compact.safetensors", "safetensors"))
-    return lambda picture: backend(Deblur.ask(image=picture))
+def moved(image: np.ndarray, rng: np.random.Generator, shortest: float, longest: float) -> np.ndarray:
+    """Return `image`, H×W×3 uint8, shaken, or moved along a line, over so many pixels, without noise."""
+    length = rng.uniform(shortest, longest)
+    size = int(length) // 2 * 2 + 1
+    if rng.integers(2):
+        return blurred(image, kernel_of(random_trajectory(rng), size))
+    return blurred(image, linear_kernel(length, rng.uniform(0, np.pi), size + 2))
 
 
 def examples(options: argparse.Namespace) -> str:
@@ -151,12 +160,20 @@ def examples(options: argparse.Namespace) -> str:
             shown = [picture, *(restorer(task, model)(picture) for model in models)]
             rows.append(np.concatenate([_thumbnail(each) for each in shown], 1))
         Image.fromarray(np.concatenate(rows)).save(options.folder / f"{name}.jpg", quality=88)
-    if options.trained:
-        picture = decode("examples/deblurring/astronaut.jpg")
-        shown = [picture, *(trained(folder)(picture) for folder in options.trained), restorer(Deblur)(picture)]
-        crops = [cv2.resize(each[FACE], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for each in shown]
-        Image.fromarray(np.concatenate(crops, 1)).save(options.folder / "deblurring-objectives.jpg", quality=90)
+    photos = [decode(path)[:, :, :3] for path in list_pictures(options.sharp)[:SHOWN]]
+    degraded = [moved(photo, np.random.default_rng(index), 5, 25) for index, photo in enumerate(photos)]
+    cells = [
+        np.concatenate([_middle(one) for one in (came, restorer(Deblur)(came), photo)], 1)
+        for came, photo in zip(degraded, photos, strict=True)
+    ]
+    columns = [np.concatenate(cells[start : start + SHOWN // 4]) for start in range(0, SHOWN, SHOWN // 4)]
+    Image.fromarray(np.concatenate(columns, 1)).save(options.folder / "deblurring-twenty.jpg", quality=82)
     return f"From left to right: as it is, {', '.join(DEHAZERS)}; as it is, {', '.join(DEBLURRERS)}."
+
+
+def _middle(picture: np.ndarray) -> np.ndarray:
+    top, left = ((length - MIDDLE) // 2 for length in picture.shape[:2])
+    return picture[top : top + MIDDLE, left : left + MIDDLE]
 
 
 def naive(name: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -204,10 +221,9 @@ def main() -> None:
         command.add_argument("--models", nargs="*")
         command.add_argument("--sheet", type=Path)
         command.set_defaults(measure=function)
-    command.add_argument("--trained", type=Path, nargs="*", default=[], help="folders of trainings to compare with")
     command = commands.add_parser("examples")
     command.add_argument("folder", type=Path)
-    command.add_argument("--trained", type=Path, nargs="*", default=[], help="trainings with other objectives")
+    command.add_argument("--sharp", type=Path, required=True)
     command.set_defaults(measure=examples)
     command = commands.add_parser("speed")
     command.add_argument("--repeats", type=int, default=2)

@@ -21,22 +21,23 @@ from gan_models.jobs import Step, check_wanted
 from gan_models.restoration import Filmed
 
 FORMULAS = {"wiener": classical.wiener, "richardson-lucy": classical.richardson_lucy}
-TILE, OVERLAP = 512, 48
+TILE, OVERLAP = 768, 96
 MULTIPLE, SMALLEST = 32, 128  # what published networks want of the sides
 REDUCTIONS = (1, 2, 3, 4)
 COARSEST = 32  # pixels of the shorter side
 SAMPLE = 768  # pixels a side, from the middle, by which the reduction is chosen
 CLEARLY = 0.1  # change, in units of gradients, from which a blur is taken for one
+COARSER = 0.3  # how much more a change counts for each further reduction: too little of one undoes nearly nothing
 
 
 class Deblurrer(Backend):
-    """Single-image deblurring: DeblurGAN (Kupyn et al. 2018), published networks, and deconvolution by a formula.
+    """Single-image deblurring: a compact network, published ones, and deconvolution by a formula.
 
-    Pictures go through in tiles with 48 pixels of context. The compact network could see 75 pixels far, and published
-    ones further; what they would make of that is left out, and blended where tiles meet. DeblurGAN-v2 normalises by
-    what it sees, so that its tiles may differ a little in tone.
+    Pictures go through in tiles with 96 pixels of context. The networks could see further; what they would make of
+    that is left out, and blended where tiles meet. DeblurGAN-v2 normalises by what it sees, so that its tiles may
+    differ a little in tone.
 
-    The compact network was trained on motions of a few pixels. Longer ones it undoes on the picture reduced, where
+    The compact network was trained on motions of up to 25 pixels. Longer ones it undoes on the picture reduced, where
     they are short: what it changes there is enlarged and added. How far to reduce shows in the network itself: it
     changes most, in units of the picture's gradients, where the blur is of the size that it knows.
     """
@@ -97,7 +98,8 @@ class Deblurrer(Backend):
                 gradients = sum(tile.diff(dim=dim).abs().mean() for dim in (2, 3) if tile.shape[dim] > 1)
                 with torch.inference_mode(), computing(self.device, SHORT_OF_MEMORY):
                     change = self._through_network(tile.to(self.device)).cpu() - tile
-                changes[reduction] = float(change.abs().mean() / (gradients + 1e-6))
+                shown = float(change.abs().mean() / (gradients + 1e-6))
+                changes[reduction] = shown * (1 + COARSER * (reduction - 1))
         most = max(changes, key=changes.get)
         return most if changes[most] >= CLEARLY else 1
 

@@ -5,6 +5,8 @@ import numpy as np
 
 STEPS = 200  # of a trajectory
 GAMMA = 2.2
+MOVING, NOISY, CODED = 0.2, 0.25, 0.3  # shares of pictures where a thing moves, with much noise, coded as JPEG
+LONGEST = 25  # side of the largest kernel
 
 
 def blurred(image: np.ndarray, kernel: np.ndarray, gamma: float = GAMMA) -> np.ndarray:
@@ -17,25 +19,61 @@ def blurred(image: np.ndarray, kernel: np.ndarray, gamma: float = GAMMA) -> np.n
     return np.rint(np.clip(mixed, 0, 1) ** (1 / gamma) * 255).astype(np.uint8)
 
 
-def random_blur(image: np.ndarray, rng: np.random.Generator, longest: int = 31) -> np.ndarray:
-    """Return `image`, H×W×3 uint8, shaken, moved or out of focus, with some noise.
+def random_blur(image: np.ndarray, rng: np.random.Generator, longest: int = LONGEST) -> np.ndarray:
+    """Return `image`, H×W×3 uint8, shaken, moved or out of focus, in part or as a whole, with noise and coding.
 
     Args:
         image: A sharp picture.
         rng: What decides.
         longest: Side of the largest kernel, odd.
     """
+    gamma = rng.uniform(1.6, 2.4)
+    if rng.uniform() < MOVING:
+        soft = partly_blurred(image, random_kernel(rng, longest), random_thing(image.shape[:2], rng), gamma)
+    else:
+        soft = blurred(image, random_kernel(rng, longest), gamma)
+    noise = rng.standard_normal(soft.shape, np.float32)
+    soft = soft + noise * rng.uniform(0, 6.0 if rng.uniform() < NOISY else 1.0)
+    soft = np.clip(np.rint(soft), 0, 255).astype(np.uint8)
+    return coded(soft, int(rng.integers(60, 98))) if rng.uniform() < CODED else soft
+
+
+def random_kernel(rng: np.random.Generator, longest: int = LONGEST) -> np.ndarray:
+    """Return a kernel of camera shake, of a steady motion or of defocus, K×K of sum 1, K at most `longest`, odd."""
     kind = rng.choice(["shake", "linear", "defocus"], p=[0.4, 0.4, 0.2])
     size = int(rng.integers(1, longest // 2 + 1)) * 2 + 1
     if kind == "shake":
-        kernel = kernel_of(random_trajectory(rng), size)
-    elif kind == "linear":
-        kernel = linear_kernel(rng.uniform(2, size), rng.uniform(0, np.pi), size)
-    else:
-        kernel = defocus_kernel(rng.uniform(0.7, max(1, size / 4)))
-    soft = blurred(image, kernel, rng.uniform(1.6, 2.4))
-    noisy = soft + rng.normal(0, rng.uniform(0, 1.0), soft.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        return kernel_of(random_trajectory(rng), size)
+    if kind == "linear":
+        return linear_kernel(rng.uniform(2, size), rng.uniform(0, np.pi), size)
+    return defocus_kernel(rng.uniform(0.7, max(1, size / 4)))
+
+
+def partly_blurred(image: np.ndarray, kernel: np.ndarray, where: np.ndarray, gamma: float = GAMMA) -> np.ndarray:
+    """Return `image`, H×W×3 uint8, where what `where`, H×W bool, covers has moved before a ground that stands still.
+
+    What moves covers the ground in part while it passes, so its share of each pixel is blurred as it is.
+    """
+    share = cv2.filter2D(where.astype(np.float32), -1, kernel[::-1, ::-1].copy(), borderType=cv2.BORDER_REFLECT_101)
+    moved = ((blurred(image, kernel, gamma) / np.float32(255)) ** gamma) * share[:, :, None]
+    still = ((image / np.float32(255)) ** gamma) * (1 - share[:, :, None])
+    return np.rint(np.clip(moved + still, 0, 1) ** (1 / gamma) * 255).astype(np.uint8)
+
+
+def random_thing(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return where a thing of a random round shape is in a picture of `size`, height and width, as bool."""
+    height, width = size
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    reach = rng.uniform(0.15, 0.5, (12, 1)) * min(size)
+    middle = rng.uniform(0.2, 0.8, 2) * (width, height)
+    outline = middle + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
+    return cv2.fillPoly(np.zeros(size, np.uint8), [outline.astype(np.int32)], 1) > 0
+
+
+def coded(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return `image`, H×W×3 uint8, as it comes back from a JPEG file."""
+    _, file = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[:, :, ::-1])
 
 
 def random_trajectory(rng: np.random.Generator, steps: int = STEPS) -> np.ndarray:

@@ -9,7 +9,7 @@ from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, device_lock, free_me
 from gan_models.images.tensors import to_image, to_tensor
 
 BLEND = 8  # pixels of the input over which a tile fades into its neighbour
-ALIGN = 4  # tiles start at multiples of this, for networks that fold 2×2 or 4×4 pixels into channels
+ALIGN = 16  # tiles start at multiples of this, for networks whose layers halve the picture up to four times
 
 
 def smallest_tile(overlap: int) -> int:

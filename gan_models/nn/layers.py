@@ -209,3 +209,80 @@ class RestorationUNet(nn.Module):
     def probe(self) -> torch.Tensor:
         """Return what becomes of a small picture, to check loaded weights."""
         return self(torch.linspace(0, 1, 32, device=self.head.weight.device).expand(1, 3, 32, 32))
+
+
+class GatedBlock(nn.Module):
+    """Two 3×3 convolutions between which half of the channels gates the other half; it begins as the identity.
+
+    The simple gate of NAFNet (Chen et al. 2022, section 3.3). Unlike there no mean of the whole picture comes in, so
+    that tiles of a picture become what the whole does.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.conv1 = nn.Conv2d(channels, 2 * channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.scale = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """N×channels×H×W to the same."""
+        even = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # over the channels of each place
+        value, gate = self.conv1(even).chunk(2, 1)
+        return x + self.scale * self.conv2(value * gate)
+
+
+class GatedUNet(nn.Module):
+    """A U-Net of gated blocks at half the picture's size and below, which corrects it; it begins as the identity.
+
+    Pixels are folded into channels first, 2×2 to one place. Resolution rises by bilinear interpolation, as in
+    `RestorationUNet`.
+
+    Args:
+        inputs: Channels of what it sees; the first three are the picture that it corrects.
+        channels: Width at each level, each at half the resolution of the one before.
+        blocks: Gated blocks at each level on the way down.
+        up_blocks: On the way up, from the coarsest level but one to the finest.
+    """
+
+    def __init__(
+        self,
+        inputs: int = 3,
+        channels: Sequence[int] = (24, 48, 96, 128),
+        blocks: Sequence[int] = (1, 2, 2, 5),
+        up_blocks: Sequence[int] = (1, 1, 2),
+    ):
+        super().__init__()
+        self.inputs, self.multiple = inputs, 2 ** len(channels)
+        pairs = list(pairwise(channels))
+
+        def level(width: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(GatedBlock(width) for _ in range(count)))
+
+        self.head = nn.Conv2d(4 * inputs, channels[0], 3, padding=1)
+        self.encoders = nn.ModuleList(map(level, channels, blocks))
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairs)
+        self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
+        self.decoders = nn.ModuleList(map(level, channels[-2::-1], up_blocks))
+        self.tail = nn.Conv2d(channels[0], 12, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N×inputs×H×W to N×3×H×W."""
+        height, width = x.shape[2:]
+        whole = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
+        made, kept = self.head(F.pixel_unshuffle(whole, 2)), []
+        for encoder, down in zip(self.encoders, self.downs, strict=False):
+            made = encoder(made)
+            kept.append(made)
+            made = down(made)
+        made = self.encoders[-1](made)
+        for up, decoder in zip(self.ups, self.decoders, strict=True):
+            made = F.interpolate(up(made), scale_factor=2, mode="bilinear", align_corners=False)
+            made = decoder(made + kept.pop())
+        return x[:, :3] + F.pixel_shuffle(self.tail(made), 2)[:, :, :height, :width]
+
+    def probe(self) -> torch.Tensor:
+        """Return what becomes of a small picture, to check loaded weights."""
+        return self(torch.linspace(0, 1, 32, device=self.head.weight.device).expand(1, self.inputs, 32, 32))

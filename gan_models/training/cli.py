@@ -17,7 +17,7 @@ TRAINERS = {
     "sr-gan": "gan_models.super_resolution.trainer:SRGAN",
     "candy": "gan_models.dehazing.trainer:Candy",
     "cycle-dehaze": "gan_models.dehazing.trainer:cycle_dehaze",
-    "deblurgan": "gan_models.deblurring.trainer:DeblurGAN",
+    "deblurring": "gan_models.deblurring.trainer:Deblurring",
     "attributes": "gan_models.attributes.trainer:Attributes",
     "face-identity": "gan_models.attributes.identity:Identity",
     "segmentation": "gan_models.training.segmentation:Segmentation",

@@ -12,7 +12,7 @@ from torch import nn
 from gan_models.backend import Backend
 from gan_models.device import SHORT_OF_MEMORY, OutOfMemory, computing, mixed_precision, out_of_memory_as
 from gan_models.images.alpha import flatten, join_alpha, split_alpha
-from gan_models.images.blend import coloured, filled
+from gan_models.images.blend import coloured, depth, filled, surroundings
 from gan_models.images.facades import nearest_labels
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.jobs import Step
@@ -20,6 +20,8 @@ from gan_models.translation import Translate, TranslationModel, inputs
 
 LONGEST, MOST = 4096, 2_000_000  # pixels of the longer side, and in all
 SMALLEST = 16  # pixels of a side that every network can reduce and mirror
+DEEPEST = 32  # pixels from the middle of a hole to its border, as the network that fills it should see it
+AROUND = 64  # pixels round a hole that it sees, at the size that it sees
 
 
 class Translator(Backend):
@@ -27,8 +29,10 @@ class Translator(Backend):
 
     What kind a model starts from is in the registry: a map of labels, a line drawing, a grey picture, a picture
     with a hole, or any picture. The network sees it with the shorter side as long as it was trained at, and what it
-    draws is enlarged to the picture's own size; of a grey picture only the colours are its work, of one with a hole
-    only what fills it.
+    draws is enlarged to the picture's own size; of a grey picture only the colours are its work.
+
+    Of a picture with a hole it sees the surroundings, at the picture's own size; if the hole is so large there that
+    the network could not see across, reduced until it can. Only what fills the hole is its work.
     """
 
     weights = "translation"
@@ -50,11 +54,21 @@ class Translator(Backend):
         opaque = self.model.from_drawing or (hole is not None and ask.mask is None)
         colour, alpha = (flatten(ask.image), None) if opaque else split_alpha(ask.image)
         yield Step(0, 1)
-        seen = self._prepared(colour, hole, ask.from_photo, ask.side or self.model.side)
-        made = self._through_network(seen, ask.seed)
         with out_of_memory_as(OutOfMemory(SHORT_OF_MEMORY)):
-            result = join_alpha(self._finished(colour, hole, made), alpha)
+            if hole is None:
+                drawn = self._drawn(colour, None, ask, ask.side or self.model.side)
+            else:
+                scale = ask.side / min(hole.shape) if ask.side else min(1.0, DEEPEST / depth(hole).max())
+                place = surroundings(hole, round(AROUND / scale))
+                drawn, part = colour.copy(), hole[place]
+                drawn[place] = self._drawn(colour[place], part, ask, max(1, round(scale * min(part.shape))))
+            result = join_alpha(drawn, alpha)
         yield Step(1, 1, result=result)
+
+    def _drawn(self, colour: np.ndarray, hole: np.ndarray | None, ask: Translate, side: int) -> np.ndarray:
+        """Return `colour`, H×W×3, translated; the network sees it with the shorter side `side`."""
+        seen = self._prepared(colour, hole, ask.from_photo, side)
+        return self._finished(colour, hole, self._through_network(seen, ask.seed))
 
     def _hole(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
         """Return where `image` has its hole, H×W bool, or None if the model fills none."""

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from gan_models.nn.layers import NORMS, NLayerDiscriminator, RestorationUNet
+from gan_models.nn.layers import NORMS, GatedUNet, NLayerDiscriminator, RestorationUNet
+
+LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, by which OpenCV makes pictures grey
 
 
 class UnetSkipConnectionBlock(nn.Module):
@@ -105,11 +107,24 @@ class UnetGenerator(nn.Module):
         return self(ramp.expand(1, first.shape[1], self.multiple, self.multiple))
 
 
-class HoleFiller(UnetGenerator):
-    """A U-Net that leaves what it sees as it is outside the hole, which its last channel tells: 1 there, else -1."""
+class Colourer(GatedUNet):
+    """Gives a grey picture its colours: what it draws has the grey values that it saw, and training begins with none.
+
+    It takes colours from interpolated layers, so that no lattice of blots shows at fixed places.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map N×4×H×W in [-1, 1] to N×3×H×W in [-1, 1]."""
+        """Map N×3×H×W in [-1, 1], three times the same, to N×3×H×W, about in [-1, 1]."""
+        tint = super().forward(x) - x
+        luma = tint.new_tensor(LUMA).view(1, 3, 1, 1)
+        return x + tint - (tint * luma).sum(1, keepdim=True)
+
+
+class HoleFiller(GatedUNet):
+    """Corrects what was carried on into a hole, which its last channel tells: 1 there, else -1; the rest stays."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N×4×H×W in [-1, 1] to N×3×H×W, about in [-1, 1]."""
         return torch.lerp(x[:, :3], super().forward(x).to(x.dtype), (x[:, 3:] + 1) / 2)
 
 

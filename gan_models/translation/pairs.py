@@ -31,12 +31,14 @@ class Task:
         input_nc: Channels of the input.
         load: From a folder and a side to pictures that `pair` takes.
         pair: From one of these and a random generator to input and target, side×side uint8.
+        cut: From one of these, a side and a random generator to a square of it.
     """
 
     side: int
     input_nc: int
     load: Callable[[Path, int], Pictures]
     pair: Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    cut: Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 def _facades(folder: Path, side: int) -> Pictures:
@@ -68,11 +70,30 @@ def _hole_pair(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
     return inputs.masked(photo, inputs.random_mask(len(photo), rng)), photo
 
 
+def _whole(folder: Path, side: int) -> Pictures:
+    """Return pictures at their own size, of which squares at any scale are cut."""
+    return Pictures(folder)
+
+
+def cut(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a square from a random place of `picture`, mirrored at random."""
+    top, left = (rng.integers(length - side + 1) for length in picture.shape[:2])
+    square = picture[top : top + side, left : left + side]
+    return np.ascontiguousarray(square[:, ::-1] if rng.integers(2) else square)
+
+
+def cut_at_any_scale(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a square of any size, from `side` to the largest, at the size `side`; smaller pictures are enlarged."""
+    smallest, largest = sorted((side, min(picture.shape[:2])))
+    square = cut(picture, int(rng.integers(smallest, largest + 1)) if largest > side else largest, rng)
+    return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
+
+
 TASKS = {
-    "facades": Task(256, 3, _facades, _facade_pair),
-    "edges": Task(128, 3, squares, _edge_pair),
-    "grey": Task(128, 3, squares, _grey_pair),
-    "masked": Task(128, 4, squares, _hole_pair),
+    "facades": Task(256, 3, _facades, _facade_pair, cut),
+    "edges": Task(128, 3, squares, _edge_pair, cut),
+    "grey": Task(64, 3, squares, _grey_pair, cut),
+    "masked": Task(128, 4, _whole, _hole_pair, cut_at_any_scale),
 }
 
 
@@ -122,7 +143,7 @@ class TwoSets:
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` pictures of either kind, N×3×side×side in [-1, 1]."""
-        cuts = ([cut(pictures, self.side, rng) for _ in range(count)] for pictures in self.sets)
+        cuts = ([cut(drawn(pictures, rng), self.side, rng) for _ in range(count)] for pictures in self.sets)
         a, b = (torch.cat([to_tensor(picture) for picture in pictures]) for pictures in cuts)
         return 2 * a - 1, 2 * b - 1
 
@@ -133,18 +154,15 @@ class TwoSets:
         return float(np.mean([psnr(back, picture) for back, picture in zip(again, self.held_out, strict=True)]))
 
 
-def cut(pictures: Sequence[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a square from a random place of one of `pictures`, mirrored at random."""
-    picture = pictures[rng.integers(len(pictures))]
-    top, left = rng.integers(len(picture) - side + 1, size=2)
-    square = picture[top : top + side, left : left + side]
-    return np.ascontiguousarray(square[:, ::-1] if rng.integers(2) else square)
+def drawn(pictures: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Return one of `pictures`."""
+    return pictures[rng.integers(len(pictures))]
 
 
 def middle(picture: np.ndarray, side: int) -> np.ndarray:
-    """Return the middle of a square picture."""
-    start = (len(picture) - side) // 2
-    return np.ascontiguousarray(picture[start : start + side, start : start + side])
+    """Return the middle of a picture, side×side."""
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
 class Pairs:
@@ -176,7 +194,8 @@ class Pairs:
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` inputs and targets, N×C×side×side in [-1, 1]."""
-        pairs = [self.task.pair(cut(self.pictures, self.side, rng), rng) for _ in range(count)]
+        squares = (self.task.cut(drawn(self.pictures, rng), self.side, rng) for _ in range(count))
+        pairs = [self.task.pair(square, rng) for square in squares]
         given, photos = (torch.cat([to_tensor(part) for part in parts]) for parts in zip(*pairs, strict=True))
         return 2 * given - 1, 2 * photos - 1
 

@@ -34,7 +34,7 @@ def test_an_example_is_dehazed_compared_and_sent_on(page):
     send_to(page, "Deblurring")
     WebDriverWait(page, 20).until(lambda _: wait(page, "button.run") and wait(page, ".picture-input img"))
     run(page)
-    assert "Compact, DeblurGAN" in wait_for_status(page, "pixels in")
+    assert "Compact, for motion" in wait_for_status(page, "pixels in")
 
 
 def test_several_pictures_come_back_as_a_zip(app, page, tmp_path):
@@ -55,7 +55,7 @@ def test_a_film_is_dehazed(page, tmp_path):
             film.write(np.full((64, 96, 3), grey, np.uint8))
     open_tab(page, "Film")
     give(page, ".film-input", tmp_path / "fog.mp4")
-    wait(page, ".film-input video")
+    wait(page, ".film-input video[src*='fog.mp4']")  # uploaded, not only shown
     run(page)
     wait_for_status(page, "3 pictures")
     shown = wait(page, ".film video")

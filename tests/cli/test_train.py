@@ -72,7 +72,7 @@ TRAININGS = {
     "sr-gan": (photos, {"batch_size": 2, "patch": 8}, "sr-psnr"),
     "candy": (photos, {"batch_size": 2, "patch": 48}, None),
     "cycle-dehaze": (photos, {"batch_size": 1, "patch": 48}, None),
-    "deblurgan": (photos, {"batch_size": 2, "patch": 32}, None),
+    "deblurring": (photos, {"batch_size": 2, "patch": 32}, None),
     "attributes": (rated_faces, {}, None),
     "face-identity": (named_faces, {}, None),
     "segmentation": (facades, {"batch_size": 2}, None),
@@ -177,7 +177,7 @@ def test_every_option_is_described(name, capsys):
         (("sr-psnr", "--data", "a", "--out", "b", "--steps", "few"), "invalid int value: 'few'"),
         (("sr-psnr", "--data", "a", "--out", "b", "--epochs", "3"), "unrecognized arguments: --epochs 3"),
         (("features", "--data", "a", "--out", "b", "--steps", "3"), "unrecognized arguments: --steps 3"),
-        (("deblurgan", "--data", "a", "--out", "b", "--objective", "x"), "invalid choice: 'x'"),
+        (("deblurring", "--data", "a", "--out", "b", "--objective", "x"), "invalid choice: 'x'"),
         (("gan", "--data", "a", "--out", "b", "--family", "wgan"), "unrecognized arguments: --family wgan"),
     ],
 )

@@ -95,7 +95,7 @@ def test_tiles_are_aligned_and_never_too_large(size, tile, overlap):
 def test_closing_ends_the_work():
     calls = []
     steps = tiled(
-        lambda tensor: calls.append(1) or tensor, random_image(200, 200), out=random_image(200, 200), tile=48
+        lambda tensor: calls.append(1) or tensor, random_image(200, 200), out=random_image(200, 200), tile=64
     )
     assert not calls
     _, total = next(steps)

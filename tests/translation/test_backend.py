@@ -101,7 +101,7 @@ def test_only_the_hole_is_filled(photo):
     mask = np.zeros((*photo.shape[:2], 3), np.uint8)
     mask[40:90, 50:120] = 255
     result = translator(network, "masked")(asked(photo, mask=mask))
-    assert (network.seen[0, 3] > 0).float().mean() == pytest.approx((mask > 0).mean(), rel=0.15)
+    assert (network.seen[0, 3] > 0).sum() == 50 * 70
     assert (result[mask[:, :, 0] == 0] == photo[mask[:, :, 0] == 0]).all()
     assert (result[55:75, 70:100] == 255).all()
     clear = translator(network, "masked")(asked(np.dstack([photo, 255 - mask[:, :, 0]])))
@@ -109,6 +109,20 @@ def test_only_the_hole_is_filled(photo):
     assert clear.shape == photo.shape
     faint = np.dstack([photo, np.full(photo.shape[:2], 200, np.uint8)])
     assert (translator(network, "masked")(asked(faint, mask=mask))[:, :, 3] == 200).all()
+
+
+def test_a_hole_is_seen_with_its_surroundings_as_large_as_the_network_sees_across():
+    photo, hole = np.zeros((1200, 1600, 3), np.uint8), np.zeros((1200, 1600, 3), np.uint8)
+    hole[600:620, 700:760] = 255  # ten pixels deep
+    network = Recorder()
+    backend = translator(network, "masked")
+    backend(asked(photo, mask=hole))
+    assert network.seen.shape == (1, 4, 152, 192)  # at its own size: 20 + 2·64 and 60 + 2·64, padded
+    hole[400:800, 500:1100] = 255  # two hundred
+    backend(asked(photo, mask=hole))
+    assert network.seen.shape == (1, 4, 192, 224)  # at 0.16: 1200 pixels, and 600 + 2·400
+    backend(asked(photo, mask=hole, side=600))
+    assert network.seen.shape == (1, 4, 328, 432)  # twice as small: 200 + 2·64 and 300 + 2·64
 
 
 def test_holes_that_are_none_are_refused(photo):

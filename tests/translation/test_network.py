@@ -6,6 +6,7 @@ from torch import nn
 from gan_models import checkpoints
 from gan_models.checkpoints import hub, registry
 from gan_models.translation.network import (
+    Colourer,
     HoleFiller,
     HugganUnet,
     PixelDiscriminator,
@@ -111,8 +112,16 @@ def test_the_pixel_discriminator_has_the_published_names():
     assert "net.2.bias" not in state
 
 
+def busy(kind, **options):
+    """Return a small gated network that has learned something."""
+    network = kind(channels=(4, 8), blocks=(1, 1), up_blocks=(1,), **options).eval()
+    for weight in network.parameters():
+        nn.init.normal_(weight, 0, 0.3)
+    return network
+
+
 def test_a_filler_changes_nothing_but_the_hole():
-    network = HoleFiller(input_nc=4, num_downs=5, ngf=2, norm="instance").eval()
+    network = busy(HoleFiller, inputs=4)
     x = torch.rand(1, 4, 32, 32) * 2 - 1
     x[:, 3] = -1
     assert torch.equal(network(x), x[:, :3])
@@ -120,6 +129,15 @@ def test_a_filler_changes_nothing_but_the_hole():
     changed = (network(x) != x[:, :3]).any(1)[0]
     assert changed[8:16, 8:16].all()
     assert changed.sum() == 64
+
+
+def test_a_colourer_changes_colours_alone_and_begins_with_none():
+    grey = (torch.rand(1, 1, 20, 28) * 2 - 1).expand(1, 3, 20, 28)
+    assert torch.equal(Colourer(channels=(4, 8), blocks=(1, 1), up_blocks=(1,))(grey), grey)
+    made = busy(Colourer)(grey)
+    assert (made - grey).abs().mean() > 0.01
+    luma = (made * torch.tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1)
+    torch.testing.assert_close(luma, grey[:, 0], rtol=0, atol=1e-5)
 
 
 def test_probes_find_broken_weights():

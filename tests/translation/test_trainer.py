@@ -3,6 +3,7 @@ import torch
 
 from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
+from gan_models.translation import trainer
 from gan_models.translation.network import Redrawer
 from gan_models.translation.trainer import CycleTranslation, Pix2Pix
 from tests.trainings import built, cancel, checkpoint, same, training
@@ -13,6 +14,7 @@ def small(monkeypatch):
     """Tiny networks."""
     for name in ("ngf", "ndf"):
         monkeypatch.setattr(Pix2Pix, name, 2)
+    monkeypatch.setattr(trainer, "GATED", {"channels": (4, 4), "blocks": (1, 1), "up_blocks": (1,)})
     for name, value in {"channels": (2, 4), "blocks": 1}.items():
         monkeypatch.setattr(CycleTranslation, name, value)
 
@@ -25,16 +27,34 @@ def cycle(data, out, **options):
     return training(CycleTranslation, out, data=data, **options)
 
 
-@pytest.mark.parametrize("options", [{}, {"patch": 1}, {"patch": 0}, {"generator": "encoder-decoder", "patch": 16}])
-def test_a_run_leaves_weights_that_load_strictly(photos, tmp_path, options):
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("masked", {}),
+        ("masked", {"patch": 1}),
+        ("grey", {"patch": 0}),
+        ("edges", {}),
+        ("edges", {"generator": "encoder-decoder", "patch": 16}),
+    ],
+)
+def test_a_run_leaves_weights_that_load_strictly(photos, tmp_path, task, options):
     out = tmp_path / "out"
-    steps = list(pix2pix(photos, out, "masked", steps=2, side=64, **options))
+    steps = list(pix2pix(photos, out, task, steps=2, side=64, **options))
     assert (steps[-1].index, steps[-1].total) == (2, 2)
     assert 0 < steps[-1].result < 60
-    state = load_state_dict_file(out / "translate-masked-compact.safetensors", "safetensors")
-    network = built(Pix2Pix, data=photos, task="masked", side=64, **options).network.eval()
+    state = load_state_dict_file(out / f"translate-{task}-compact.safetensors", "safetensors")
+    network = built(Pix2Pix, data=photos, task=task, side=64, **options).network.eval()
     network.load_state_dict(state, strict=True)
-    assert network(torch.rand(2, 4, 64, 128)).shape == (2, 3, 64, 128)
+    channels = 4 if task == "masked" else 3
+    assert network(torch.rand(2, channels, 64, 128)).shape == (2, 3, 64, 128)
+
+
+def test_the_discriminator_of_what_is_mostly_seen_comes_in_later(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pix2Pix, "report_every", 1)
+    for task, begins in (("grey", 3), ("masked", 3), ("edges", 0)):
+        steps = pix2pix(photos, tmp_path / task, task, steps=5, side=64)
+        found = ["discriminator" in step.losses for step in steps if step.losses]
+        assert found == [index >= begins for index in range(5)]
 
 
 def test_one_seed_gives_one_result_and_a_run_goes_on(photos, tmp_path, monkeypatch):
@@ -57,19 +77,20 @@ def test_learning_brings_the_target_nearer(photos, tmp_path):
 
 
 def test_the_discriminator_alone_can_teach(photos, tmp_path):
-    steps = list(pix2pix(photos, tmp_path / "out", "grey", steps=20, side=64, patch=1, l1_weight=0.0))
+    steps = list(pix2pix(photos, tmp_path / "out", "edges", steps=20, side=64, patch=1, l1_weight=0.0))
     losses = steps[0].losses
     assert losses["l1"] == 0 < losses["adversarial"]
 
 
 def test_impossible_trainings_are_refused_in_words(photos, tmp_path, monkeypatch):
     def refused(task="grey", **options):
-        with pytest.raises(ValueError, match=r"must be|takes more") as problem:
+        with pytest.raises(ValueError, match=r"must be|takes more|of its own") as problem:
             finish(pix2pix(photos, tmp_path / "out", task, steps=1, side=64, **options))
         return str(problem.value)
 
     assert "one of facades, edges, grey, masked, not “day”" in refused("day")
     assert "one of unet, encoder-decoder, not “resnet”" in refused(generator="resnet")
+    assert "grey has a network of its own" in refused(generator="encoder-decoder")
     assert "must be 1, 16" in refused(patch=7)
     for side in (32, 100):
         with pytest.raises(ValueError, match="multiple of 64"):
