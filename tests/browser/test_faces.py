@@ -22,7 +22,7 @@ def inversion(app, page):
     open_tab(page, "Face inversion")
     wait(page, ".picture-input input[type=file]", visible=False)
     upload(page, app.root / "examples/face-inversion/astronaut.jpg")
-    set_number(page, "Steps", 40)
+    set_number(page, "Steps", 12)
     return page
 
 
@@ -71,7 +71,7 @@ def test_a_mask_is_drawn_and_the_face_mended(inversion):
     WebDriverWait(inversion, 20).until(
         lambda driver: driver.find_elements(By.CSS_SELECTOR, ".mask img[src*='mask']"), "no mask was drawn"
     )
-    set_number(inversion, "Steps", 20)
+    set_number(inversion, "Steps", 6)
     run(inversion)
     assert "found by" in wait_for_status(inversion, "one face found")
 
@@ -84,7 +84,7 @@ def test_an_inversion_is_cancelled(inversion):
     WebDriverWait(inversion, 5).until(
         lambda _: wait_for_status(inversion, "Cancelled", seconds=5) == "Cancelled.", "the status says something else"
     )
-    set_number(inversion, "Steps", 20)
+    set_number(inversion, "Steps", 6)
     run(inversion)
     assert "Distance" in wait_for_status(inversion, "one face found")  # the lane is free again
 

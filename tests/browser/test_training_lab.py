@@ -51,7 +51,7 @@ def archive(tmp_path):
 
 
 def test_points_are_learned_before_ones_eyes(lab):
-    set_number(lab, "Steps", 300)
+    set_number(lab, "Steps", 120)
     run(lab)
     wait_for_status(lab, "discriminator ")
     assert "of 8 modes" in wait_for_status(lab, "near one, in")
@@ -99,9 +99,9 @@ def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, arc
     assert "your own model" in wait_for_status(lab, "16 pictures of 32 pixels")
 
     open_tab(lab, "Pictures")
-    set_number(lab, "Steps", done + 80)
+    set_number(lab, "Steps", done + 20)
     run(lab)
-    assert reached(lab, done + 80) > done, "it begins anew"
+    assert reached(lab, done + 20) > done, "it begins anew"
     assert "180 pictures of 32 pixels learned" in wait_for_status(lab, "held out", seconds=120)
     assert field(lab, "Model") == name, "another training was begun"
     message = "Run would go on with what has come to its end"

@@ -129,13 +129,13 @@ def test_previews_come_every_twenty_steps_and_losses_with_each(inverter):
     assert {step.total for step in steps} == {41}
 
 
-def test_a_thousand_steps_hold_no_more_memory_than_a_hundred(inverter):
+def test_later_steps_hold_no_more_memory_than_early_ones(inverter):
     counts = {}
-    for step in search(inverter, FACE, steps=1000):
-        if step.index in (100, 995):
+    for step in search(inverter, FACE, steps=200):
+        if step.index in (50, 195):
             gc.collect()
             counts[step.index] = sum(type(thing) is torch.Tensor for thing in gc.get_objects())
-    assert counts[995] <= counts[100]
+    assert counts[195] <= counts[50]
 
 
 # --- What is known
