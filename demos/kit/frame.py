@@ -145,43 +145,58 @@ def build(tabs: tuple[Tab, ...]) -> gr.Blocks:
 def _connect(ports: dict[str, Ports], frame: gr.Tabs) -> None:
     """Give each result a menu of the tabs that it can be sent to."""
     for title, port in ports.items():
-        for outputs in port.outputs:
-            if outputs.menu is not None:
-                _connect_menu(title, outputs, ports, frame)
+        sent = [outputs for outputs in port.outputs if outputs.menu is not None]
+        if sent:
+            _connect_menus(title, sent, ports, frame)
 
 
-def _connect_menu(title: str, outputs: Outputs, ports: dict[str, Ports], frame: gr.Tabs) -> None:
-    """Let the menu put the result, or its latents, where another tab takes them, and open that tab."""
-    latents = outputs.parts.get("latents")
-    targets: dict[str, tuple[str, gr.components.Component, gr.components.Component]] = {}
+def _connect_menus(title: str, sent: list[Outputs], ports: dict[str, Ports], frame: gr.Tabs) -> None:
+    """Let menus of a tab put a result, or its latents, where another tab takes them, and open that tab.
+
+    One event is for all of them, since each costs every visitor the time to set it up: the menu that was used is the
+    one that says something.
+    """
+    targets = [_targets(title, outputs, ports) for outputs in sent]
+    for outputs, found in zip(sent, targets, strict=True):
+        outputs.menu.choices = [(text, text) for text in (SEND, *found)]
+    menus = [outputs.menu for outputs in sent]
+    sources = _distinct(source for found in targets for _, source, _ in found.values())
+    clicked = _distinct(outputs.selected for outputs in sent if outputs.selected)
+    places = _distinct(place for found in targets for _, _, place in found.values())
+    tabs = _distinct(one for found in targets for name, _, _ in found.values() for one, _ in ports[name].inside)
+    shown = _distinct([*menus, *places, frame, *tabs])
+
+    def send(*values: object) -> list:
+        """Fill the chosen place with what its source holds, and open the tabs round it."""
+        held = dict(zip(map(id, (*menus, *sources, *clicked)), values, strict=True))
+        filled: dict[int, object] = {}
+        for outputs, found in zip(sent, targets, strict=True):
+            if held[id(outputs.menu)] not in found:
+                continue
+            name, source, place = found[held[id(outputs.menu)]]
+            filled[id(outputs.menu)] = SEND
+            value = held[id(source)]
+            if isinstance(value, list):  # a gallery: the picture that was clicked last
+                number = held[id(outputs.selected)]
+                value = value[number if number < len(value) else 0][0] if value else None
+            if value:
+                filled |= {id(place): value, id(frame): gr.Tabs(selected=name)}
+                filled |= {id(one): gr.Tabs(selected=tab) for one, tab in ports[name].inside}
+        return [filled.get(id(one), gr.skip()) for one in shown]
+
+    gr.on([menu.input for menu in menus], send, [*menus, *sources, *clicked], shown, queue=False, **PRIVATE)
+
+
+def _targets(title: str, outputs: Outputs, ports: dict[str, Ports]) -> dict[str, tuple[str, Any, Any]]:
+    """Return by what the menu says which tab takes what, and the component in it that does."""
+    latents, targets = outputs.parts.get("latents"), {}
     for name, port in ports.items():
         if port.picture is not None:
             again = name == title and not port.inside
             targets["Use as the next input" if again else name] = (name, outputs.sent, port.picture)
         if latents is not None and port.latents is not None:
             targets[f"Edit it in {name}"] = (name, latents, port.latents)
-    menu, selected = outputs.menu, outputs.selected
-    menu.choices = [(text, text) for text in (SEND, *targets)]
-    sources = _distinct(source for _, source, _ in targets.values())
-    places = [place for _, _, place in targets.values()]
-    tabs = _distinct(one for name, _, _ in targets.values() for one, _ in ports[name].inside)
-
-    def send(choice: str, *held: object) -> list:
-        """Fill the chosen place with what its source holds, and open the tabs round it."""
-        values: dict[int, object] = {}
-        if choice in targets:
-            name, source, place = targets[choice]
-            value = dict(zip(map(id, sources), held, strict=False))[id(source)]
-            if isinstance(value, list):  # a gallery: the picture that was clicked last
-                number = held[-1] if held[-1] < len(value) else 0
-                value = value[number][0] if value else None
-            if value:
-                values = {id(place): value, id(frame): gr.Tabs(selected=name)}
-                values |= {id(one): gr.Tabs(selected=tab) for one, tab in ports[name].inside}
-        return [SEND, *(values.get(id(one), gr.skip()) for one in (*places, frame, *tabs))]
-
-    given = [menu, *sources, *([selected] if selected else [])]
-    menu.input(send, given, [menu, *places, frame, *tabs], queue=False, **PRIVATE)
+    return targets
 
 
 def _connect_records(ports: dict[str, Ports], frame: gr.Tabs) -> None:

@@ -22,7 +22,7 @@ def test_examples_are_clicked_and_drawn_with_live_previews(app, browser):
     for examples in ("#examples-style-transfer", "#examples-styles"):
         wait(browser, f"{examples} button.gallery-item, {examples} .gallery-item").click()
     wait(browser, ".picture-input img[src*='strokes'], .picture-input img[src*='mosaic'], .picture-input img")
-    set_number(browser, "Steps", 12)
+    set_number(browser, "Steps", 40)
     set_number(browser, "Pixels", 128)
     run(browser)
     wait_for_status(browser, "style ")
