@@ -56,7 +56,7 @@ class Attributes(Trainer):
     def step(self, index: int) -> dict[str, torch.Tensor]:
         """Learn to rate a batch of faces from both sets."""
         counts = BATCH - RATED_BATCH, RATED_BATCH
-        drawn = [_batch(*one, count) for one, count in zip(self.learned, counts, strict=True)]
+        drawn = [_batch(faces, labels, count) for (faces, labels), count in zip(self.learned, counts, strict=True)]
         faces, labels = self.batch(*augmented(*(torch.cat(parts) for parts in zip(*drawn, strict=True))))
         self.network.train()
         with training_precision(self.device):
@@ -149,7 +149,8 @@ def _prepared(data: Path, kept: Path | None) -> list[tuple[torch.Tensor, torch.T
 def _utkface(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     paths = list_pictures(folder)
     order = np.random.default_rng(0).permutation(len(paths))  # names are sorted by age
-    faces, labels = [], []
+    faces: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
     for place in order:
         picture, parts = decode(paths[place])[:, :, :3], paths[place].name.split("_")
         row = np.full(len(NAMES), np.nan, np.float32)
@@ -159,8 +160,8 @@ def _utkface(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         if len(faces) < POSED:
             row[POSE] = pose(measured(picture))
         faces.append(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA).transpose(2, 0, 1))
-        labels.append(row)
-    labels = np.array(labels)
+        rows.append(row)
+    labels = np.array(rows)
     labels[:, POSE] /= np.nanstd(labels[:, POSE])
     return np.array(faces), labels
 

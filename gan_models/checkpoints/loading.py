@@ -153,7 +153,8 @@ def converted(convert: Callable[[Any], Any], content: Any) -> Any:
 
 def _globals(path: Path) -> list[str]:
     """Return what a bare pickle would import, by reading its instructions and following none of them."""
-    strings, found = [], []
+    strings: list[str] = []
+    found: list[str] = []
     with path.open("rb") as file, suppress(ValueError):
         for instruction, argument, _ in pickletools.genops(file):
             if instruction.name == "GLOBAL":

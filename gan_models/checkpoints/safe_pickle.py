@@ -131,7 +131,9 @@ class _Machine:
 
     def run(self, stream: BinaryIO | mmap.mmap) -> Any:
         """Return what the pickle at the stream's position builds, and leave the position after it."""
-        stack, below, memo = [], [], {}
+        stack: list[Any] = []
+        below: list[list[Any]] = []
+        memo: dict[int, Any] = {}
         for index, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
             if index > MAX_INSTRUCTIONS:
                 raise self.excess()

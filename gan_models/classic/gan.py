@@ -39,8 +39,8 @@ class GAN:
     norm = "spectral"  # of a discriminator of pictures
     critic_steps = 1  # of the discriminator for one of the generator
     conditional = False  # whether the networks are told the labels
-    for_points: ClassVar = {"lr": 1e-3, "lr_d": 1e-4}  # what suits points in the plane
-    for_pictures: ClassVar = {}  # what suits pictures
+    for_points: ClassVar[dict[str, float]] = {"lr": 1e-3, "lr_d": 1e-4}  # what suits points in the plane
+    for_pictures: ClassVar[dict[str, float]] = {}  # what suits pictures
 
     def __init__(
         self,

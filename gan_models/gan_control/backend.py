@@ -52,7 +52,8 @@ class FaceController(FaceGenerator):
             raise ValueError(f"A sheet has 1 to {MAX_ROWS} faces, not {len(seeds)}.")
         one = self.control(ask.control)
         values = np.linspace(one.low, one.high, ask.columns).tolist()
-        rows, total = [], len(seeds) * ask.columns
+        rows: list[np.ndarray] = []
+        total = len(seeds) * ask.columns
         for w in self.styles(self.latents(seeds), ask.truncation):
             row = []
             for value in values:

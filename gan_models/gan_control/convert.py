@@ -39,7 +39,8 @@ def from_published(files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         PurePosixPath(path).parts[-3]: content for path, content in sorted(files.items()) if path.count("/") > 1
     }
     state = latest["generator"]["g_ema"]
-    converted, groups = synthesis(state), {}
+    converted = synthesis(state)
+    groups: dict[str, int] = {}
     for group, layer in (match.groups() for name in state if (match := MAPPING.fullmatch(name))):
         index = int(layer) - 1
         converted |= linear(state, f"mapping.stacks.{group}.layers.{index}", f"style.{group}.{layer}")

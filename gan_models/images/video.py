@@ -65,7 +65,7 @@ class Video:
         with _opened(self.path) as container, suppress(av.FFmpegError):
             most = int(settings.max_megapixels() * 1e6 * CODED_SHARE)
             container.streams.video[0].codec_context.options = {"max_pixels": str(most)}
-            size = {}  # which may change in the midst of a film
+            size: dict[str, int] = {}  # which may change in the midst of a film
             for frame in itertools.islice(container.decode(video=0), MAX_PICTURES):
                 size = size or {"width": frame.width, "height": frame.height}
                 picture = frame.to_ndarray(format="rgb24", **size)

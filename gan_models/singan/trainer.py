@@ -122,7 +122,8 @@ class SinGANTrainer(Trainer):
             self.chosen = replace(self.chosen, iterations=(self.iterations, self.iterations))
         self.reconstruction_weight = UPSCALING_WEIGHT if self.upscaling else RECONSTRUCTION_WEIGHT
         factor = UPSCALING_FACTOR if self.upscaling else SCALE_FACTOR
-        self.sizes = pyramid_sizes(*self.picture.shape[:2], self.chosen.max_side, factor)
+        height, width = self.picture.shape[:2]
+        self.sizes = pyramid_sizes(height, width, self.chosen.max_side, factor)
         self.lengths = [round(count) for count in np.geomspace(*self.chosen.iterations, len(self.sizes))]
         self.steps = self.validate_every = sum(self.lengths)
 

@@ -68,7 +68,8 @@ class Stylizer(Backend):
         offsets = np.array([ask.red, ask.green, ask.blue])
         drawn = first_picture(ask, content, styles[0], offsets)
         frame_every = max(REPORT_EVERY, ask.steps // FRAMES * REPORT_EVERY)
-        large, shown, done, losses = resized(content, ask.side), None, 0, {}
+        large, done, losses = resized(content, ask.side), 0, {}
+        shown: np.ndarray | None = None
         for side, count in stages(ask):
             coarser, shown = shown, resized(content, side)
             drawn = fitted(drawn, shown) if coarser is None else enlarged(drawn, coarser, shown)

@@ -54,7 +54,7 @@ class FastStyle(Trainer):
         self.network = untrained().to(self.device, memory_format=torch.channels_last)
         # The last layer draws in levels of 255: at the others' rate it would take that many times as long to learn.
         rates = {False: LEARNING_RATE, True: LEVELS * LEARNING_RATE}
-        groups = {last: [] for last in rates}
+        groups: dict[bool, list[torch.nn.Parameter]] = {last: [] for last in rates}
         for name, parameter in self.network.named_parameters():
             groups[name.startswith("deconv3.")].append(parameter)
         self.optimizer = torch.optim.Adam([{"params": group} for group in groups.values()], lr=LEARNING_RATE)

@@ -95,8 +95,9 @@ class FaceEditor(Backend):
         yield Step(1, 1, before=pair[0], result=pair[1], message="An edited face", notes=notes)
 
     def _combine(self, ask: CombineFaces) -> Iterator[Step]:
-        groups = {name: parse_seeds(getattr(ask, name)) for name in ("plus", "minus", "also")}
-        ws = self.combined(*groups.values(), ask.truncation)
+        plus, minus, also = (parse_seeds(seeds) for seeds in (ask.plus, ask.minus, ask.also))
+        groups = {"plus": plus, "minus": minus, "also": also}
+        ws = self.combined(plus, minus, also, ask.truncation)
         captions = ("Plus", "Minus", "Also plus", "Together")
         for number, (caption, w) in enumerate(zip(captions, ws, strict=True), start=1):
             picture = self.faces.draw(w)

@@ -62,7 +62,8 @@ class Upscale(Restoration):
     def model_post_init(self, context: Any) -> None:
         """Refuse, without loading anything, more than the weights can, and results past the configured limit."""
         check_scale(self.model, self.factor)
-        check_size(*self.image.shape[:2], self.factor)
+        height, width = self.image.shape[:2]
+        check_size(height, width, self.factor)
         super().model_post_init(context)
 
 

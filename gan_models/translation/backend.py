@@ -88,7 +88,8 @@ class Translator(Backend):
 
     def _prepared(self, colour: np.ndarray, hole: np.ndarray | None, from_photo: bool, side: int) -> np.ndarray:
         """Return what the network sees of `colour`, H×W×3: h×w×3, or 4 with a hole."""
-        takes, size = self.model.takes, reduced_size(*colour.shape[:2], side)
+        height, width = colour.shape[:2]
+        takes, size = self.model.takes, reduced_size(height, width, side)
         if takes == "labels":
             return nearest_labels(cv2.resize(colour, size, interpolation=cv2.INTER_NEAREST))
         if takes == "edges" and not from_photo:
