@@ -3,6 +3,7 @@
 From the project's folder:
 
     python -m benchmarks.super_resolution quality --data DATA --models sr-psnr-compact sr-gan-compact
+    python -m benchmarks.super_resolution poor --data DATA --models sr-psnr-compact sr-real-compact --sheet PNG
     python -m benchmarks.super_resolution speed
 
 DATA holds the original pictures in `set5/`, `set14/` and `bsd100/`. Memory is read from `/proc`: Linux only.
@@ -22,7 +23,8 @@ from PIL import Image
 from benchmarks.measuring import COSTS, cost, cost_cells, in_own_process, markdown, restorer
 from gan_models import checkpoints
 from gan_models.images import decode
-from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple
+from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple, gaussian_noise, jpeg
+from gan_models.images.degradations import poor as degraded
 from gan_models.images.folders import list_pictures
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import luma, luma_psnr, luma_ssim
@@ -95,6 +97,52 @@ def quality_rows(
             mean = Scores(*np.mean(scores, axis=0))
             rows.append([f"{title} ({len(paths)})", name, *score_cells(mean)])
     return rows
+
+
+DAMAGE: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "none": lambda original, _: bicubic_downscale(original, FACTOR),
+    "JPEG 75": lambda original, _: jpeg(bicubic_downscale(original, FACTOR), 75),
+    "JPEG 40": lambda original, _: jpeg(bicubic_downscale(original, FACTOR), 40),
+    "noise 10": lambda original, rng: gaussian_noise(bicubic_downscale(original, FACTOR), 10, rng),
+    "as in training": lambda original, rng: degraded(original, FACTOR, rng),
+}
+
+
+def poor(data: Path, models: Sequence[str], sheet: Path | None = None) -> str:
+    """Return a markdown table of mean luma PSNR on poor photos, and in what share bicubic is farther; draw a sheet.
+
+    Args:
+        data: Folder of the folders `set5` and `bsd100`.
+        models: Weights for `Upscale`.
+        sheet: Where the first twenty of the latter are drawn, damaged as in training: bicubic, models, original.
+    """
+    enlargers = {"bicubic": partial(bicubic_upscale, factor=FACTOR)}
+    enlargers |= {name: restorer(Upscale, name, factor=FACTOR) for name in models}
+    rows, strips = [], []
+    for title in ("Set5", "BSD100"):
+        originals = [crop_to_multiple(decode(path)[:, :, :3], FACTOR) for path in list_pictures(data / SETS[title])]
+        for damage, worsen in DAMAGE.items():
+            small = [worsen(one, np.random.default_rng(index)) for index, one in enumerate(originals)]
+            made = {name: [enlarge(one) for one in small] for name, enlarge in enlargers.items()}
+            found = {
+                name: np.array([luma_psnr(a, b, border=FACTOR) for a, b in zip(pictures, originals, strict=True)])
+                for name, pictures in made.items()
+            }
+            cells = [f"{np.mean(values):.2f}, {(values > found['bicubic']).mean():.0%}" for values in found.values()]
+            rows.append([title, damage, *cells])
+        strips = [
+            np.concatenate([_middle(one) for one in row], 1) for row in zip(*made.values(), originals, strict=True)
+        ]
+    if sheet:
+        Image.fromarray(np.concatenate([np.concatenate(strips[at : at + 10]) for at in (0, 10)], 1)).save(
+            sheet, quality=82
+        )
+    return markdown(["Set", "Damage", *(f"{name}: dB, share above bicubic" for name in enlargers)], rows)
+
+
+def _middle(picture: np.ndarray, side: int = 192) -> np.ndarray:
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    return picture[top : top + side, left : left + side]
 
 
 def score(enlarge: Enlarge, original: np.ndarray, perceptual: PerceptualLoss) -> Scores:
@@ -193,6 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
     command.add_argument("--each", action="store_true", help="also print a line for each picture")
     command.set_defaults(measure=quality)
+
+    command = commands.add_parser("poor", help="PSNR on photos with noise, JPEG blocks and blur")
+    command.add_argument("--data", type=Path, required=True)
+    command.add_argument("--models", nargs="+", default=[DEFAULT])
+    command.add_argument("--sheet", type=Path)
+    command.set_defaults(measure=poor)
 
     command = commands.add_parser("speed", help="speed and memory against Pillow and against the naive way")
     command.add_argument("--model", default=DEFAULT, help="weights to run")

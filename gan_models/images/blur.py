@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from gan_models.images.degradations import jpeg
+
 STEPS = 200  # of a trajectory
 GAMMA = 2.2
 MOVING, NOISY, CODED = 0.2, 0.25, 0.3  # shares of pictures where a thing moves, with much noise, coded as JPEG
@@ -35,7 +37,7 @@ def random_blur(image: np.ndarray, rng: np.random.Generator, longest: int = LONG
     noise = rng.standard_normal(soft.shape, np.float32)
     soft = soft + noise * rng.uniform(0, 6.0 if rng.uniform() < NOISY else 1.0)
     soft = np.clip(np.rint(soft), 0, 255).astype(np.uint8)
-    return coded(soft, int(rng.integers(60, 98))) if rng.uniform() < CODED else soft
+    return jpeg(soft, int(rng.integers(60, 96))) if rng.uniform() < CODED else soft
 
 
 def random_kernel(rng: np.random.Generator, longest: int = LONGEST) -> np.ndarray:
@@ -68,12 +70,6 @@ def random_thing(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     middle = rng.uniform(0.2, 0.8, 2) * (width, height)
     outline = middle + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
     return cv2.fillPoly(np.zeros(size, np.uint8), [outline.astype(np.int32)], 1) > 0
-
-
-def coded(image: np.ndarray, quality: int) -> np.ndarray:
-    """Return `image`, H×W×3 uint8, as it comes back from a JPEG file."""
-    _, file = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[:, :, ::-1])
 
 
 def random_trajectory(rng: np.random.Generator, steps: int = STEPS) -> np.ndarray:

@@ -3,8 +3,12 @@
 import io
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from PIL import Image
+
+SOFT, NOISY, CODED = 0.35, 0.5, 0.7  # shares of pictures that are blurred, noisy, coded as JPEG, each time
+COARSE = 0.3  # share in which noise spans pixels, as where a camera or a program has resampled it
 
 
 def crop_to_multiple(image: np.ndarray, factor: int) -> np.ndarray:
@@ -37,6 +41,35 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     content = io.BytesIO()
     Image.fromarray(image).save(content, "JPEG", quality=quality)
     return np.asarray(Image.open(content)).copy()
+
+
+def poor(image: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `image`, H×W×3 uint8 with sides that are multiples of `factor`, reduced to a poor photo at random.
+
+    Blur, a change of size, noise and coding come twice, the first time where the picture still is larger (the second
+    order of Wang et al. 2021, section 3.2); each time any of them may be left out.
+    """
+    height, width = (length // factor for length in image.shape[:2])
+    between = rng.uniform(1, factor) if rng.uniform() < 0.5 else 1.0  # reduced at once, or in two steps
+    first = _worse(_reduced(image, round(height * between), round(width * between)), rng, 0.6 * between)
+    return _worse(_reduced(first, height, width), rng, 1.0)
+
+
+def _reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    return image if image.shape[:2] == (height, width) else _resize(image, height, width)
+
+
+def _worse(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Return `image` blurred, noisy and coded, each perhaps, with `strength` times the usual blur."""
+    if rng.uniform() < SOFT:
+        spread = rng.uniform(0.2, 1.2, 2) * strength  # along either axis
+        image = cv2.GaussianBlur(image, (0, 0), spread[0], sigmaY=spread[1])
+    if rng.uniform() < NOISY:
+        noise = rng.standard_normal((*image.shape[:2], 3 if rng.uniform() < 0.6 else 1)) * rng.uniform(1, 15)
+        if rng.uniform() < COARSE:
+            noise = 1.5 * cv2.GaussianBlur(noise, (0, 0), 0.6).reshape(noise.shape)
+        image = _to_bytes(image + noise)
+    return jpeg(image, int(rng.integers(30, 96))) if rng.uniform() < CODED else image
 
 
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_models import checkpoints
-from gan_models.images.degradations import bicubic_downscale, crop_to_multiple
+from gan_models.images.degradations import bicubic_downscale, crop_to_multiple, poor
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import luma_psnr
 from gan_models.nn.losses import CONTENT_LAYERS, PerceptualLoss, discriminator_loss, generator_loss
@@ -52,7 +52,9 @@ class Patches:
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `count` small patches and their originals, N×3×H×W in [0, 1]."""
-        size, small_patches, large_patches = self.size, [], []
+        size = self.size
+        small_patches: list[torch.Tensor] = []
+        large_patches: list[torch.Tensor] = []
         for index in rng.choice(len(self.pairs), count, p=self.likelihood):
             small, large = self.pairs[index]
             top = rng.integers(small.shape[0] - size + 1)
@@ -71,6 +73,21 @@ class Patches:
         return float(
             np.mean([luma_psnr(to_image(network(to_tensor(small))), large, SCALE) for small, large in self.held_out])
         )
+
+
+class PoorPatches(Patches):
+    """The same patches, whose small ones are poor photos."""
+
+    def __init__(self, folder: Path, size: int, held_out: int):
+        super().__init__(folder, size, held_out)
+        rng = np.random.default_rng(1)
+        self.held_out = [(poor(large, SCALE, rng), large) for _, large in self.held_out]
+
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `count` small patches and their originals, N×3×H×W in [0, 1]."""
+        _, originals = super().batch(count, rng)
+        small = [to_tensor(poor(to_image(original), SCALE, rng)) for original in originals.split(1)]
+        return torch.cat(small), originals
 
 
 def pair(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,6 +145,29 @@ class PSNR(Paired):
     def rates(self, index: int) -> None:
         """Set the learning rate of step `index`."""
         self.optimizer.param_groups[0]["lr"] = self.lr * share_of_rate(index, self.steps)
+
+
+class Poor(PSNR):
+    """Train `CompactSRResNet` further, on poor photos: blurred, noisy, coded; leave `sr-real-compact.safetensors`.
+
+    It starts from the embedded `sr-psnr-compact`, which enlarges what is wrong with a photo too.
+
+    Args:
+        steps: Iterations.
+        lr: Learning rate after the warm-up.
+    """
+
+    steps: int = 8_000
+    lr: float = 5e-4
+    name = "sr-real-compact"
+
+    def networks(self) -> tuple[CompactSRResNet, None]:
+        """Return the network as it was embedded."""
+        return checkpoints.load("sr-psnr-compact", str(self.device)).train().requires_grad_(True), None
+
+    def pairs(self) -> PoorPatches:
+        """Return patches of two sizes."""
+        return PoorPatches(self.data, self.patch, self.held_out)
 
 
 class Unconditional(Conditional):

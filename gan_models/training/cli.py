@@ -15,6 +15,7 @@ TRAINERS = {
     "features": "gan_models.training.features:Features",
     "sr-psnr": "gan_models.super_resolution.trainer:PSNR",
     "sr-gan": "gan_models.super_resolution.trainer:SRGAN",
+    "sr-real": "gan_models.super_resolution.trainer:Poor",
     "candy": "gan_models.dehazing.trainer:Candy",
     "cycle-dehaze": "gan_models.dehazing.trainer:cycle_dehaze",
     "deblurring": "gan_models.deblurring.trainer:Deblurring",

@@ -70,6 +70,7 @@ TRAININGS = {
     "features": (mosaics, {"epochs": 2, "settling": 0, "batch_size": 8}, None),
     "sr-psnr": (photos, {"batch_size": 2, "patch": 8}, None),
     "sr-gan": (photos, {"batch_size": 2, "patch": 8}, "sr-psnr"),
+    "sr-real": (photos, {"batch_size": 2, "patch": 8}, None),
     "candy": (photos, {"batch_size": 2, "patch": 48}, None),
     "cycle-dehaze": (photos, {"batch_size": 1, "patch": 48}, None),
     "deblurring": (photos, {"batch_size": 2, "patch": 32}, None),

@@ -1,11 +1,9 @@
-import cv2
 import numpy as np
 import pytest
 
 from gan_models.images.blur import (
     STEPS,
     blurred,
-    coded,
     defocus_kernel,
     kernel_of,
     linear_kernel,
@@ -237,9 +235,3 @@ def test_what_moves_is_blurred_and_the_ground_before_which_it_moves_is_not():
 def test_things_lie_in_the_picture():
     shares = [random_thing((50, 70), rng(seed)).mean() for seed in range(30)]
     assert 0 < min(shares) < 0.2 < max(shares) < 0.9
-
-
-def test_coding_changes_a_picture_the_more_the_lower_its_quality():
-    image = cv2.GaussianBlur(rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8), (0, 0), 2)
-    errors = [np.abs(coded(image, quality).astype(int) - image).mean() for quality in (95, 75, 40)]
-    assert 0 < errors[0] < errors[1] < errors[2] < 10

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple, gaussian_noise, jpeg
+from gan_models.images.degradations import (
+    bicubic_downscale,
+    bicubic_upscale,
+    crop_to_multiple,
+    gaussian_noise,
+    jpeg,
+    poor,
+)
 
 
 def random_image(height, width, channels=3, seed=0):
@@ -126,3 +133,18 @@ def test_jpeg_keeps_size_and_is_writable():
     compressed[:] = 0
     np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(jpeg(image, 40), jpeg(image, 40))
+
+
+def test_poor_photos_are_reduced_and_in_their_places_and_no_two_alike():
+    image = smooth_image(160, 96)
+    before, good = image.copy(), bicubic_downscale(image, 4)
+    photos = [poor(image, 4, np.random.default_rng(seed)) for seed in range(40)]
+    assert all((photo.shape, photo.dtype) == (good.shape, np.uint8) for photo in photos)
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(photos[3], poor(image, 4, np.random.default_rng(3)))
+    errors = [np.abs(photo.astype(int) - good).mean() for photo in photos]
+    assert len(set(errors)) > 30
+    assert min(errors) < 1 < np.median(errors) < max(errors) < 30
+    mean = np.mean(photos, axis=0)  # blurred, but nothing has moved
+    shifted = [np.abs(np.roll(mean, by, 1) - good)[:, 1:-1].mean() for by in (-1, 0, 1)]
+    assert shifted[1] < 0.75 * min(shifted[0], shifted[2])

@@ -11,7 +11,7 @@ from gan_models.checkpoints.loading import load_state_dict_file
 from gan_models.jobs import finish
 from gan_models.super_resolution import trainer
 from gan_models.super_resolution.network import CompactSRResNet, Discriminator
-from gan_models.super_resolution.trainer import PSNR, SRGAN, Patches
+from gan_models.super_resolution.trainer import PSNR, SRGAN, Patches, Poor
 from tests.tiny_models import embed
 from tests.trainings import cancel, checkpoint, same, training
 
@@ -242,3 +242,27 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[50] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(0)
+
+
+# --- Poor photos
+
+
+def test_poor_photos_are_learned_from_the_embedded_weights(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "REGISTRY", CARDS / "registry.toml")
+    embedded = weights(CARDS / "sr-psnr-compact.safetensors")
+    finish(training(Poor, tmp_path / "none", data=data, steps=1, lr=0.0, **SMALL))
+    assert same(weights(tmp_path / "none" / "sr-real-compact.safetensors"), embedded)
+    finish(training(Poor, tmp_path / "some", data=data, steps=2, **SMALL))
+    assert not same(weights(tmp_path / "some" / "sr-real-compact.safetensors"), embedded)
+
+
+def test_small_patches_are_poor_and_show_what_the_large_ones_do(data):
+    source = trainer.PoorPatches(data, 8, held_out=1)
+    small, large = source.batch(24, np.random.default_rng(0))
+    assert (small.shape, large.shape) == ((24, 3, 8, 8), (24, 3, 32, 32))
+    good = torch.nn.functional.avg_pool2d(large, 4)
+    errors = (small - good).abs().mean((1, 2, 3))
+    assert errors.max() > 3 * errors.min()
+    assert errors.mean() < (small.roll(1, 0) - good).abs().mean() / 2
+    (bad, whole), *_ = source.held_out
+    assert whole.shape[:2] == tuple(4 * side for side in bad.shape[:2])
