@@ -218,7 +218,6 @@ class ModelCache:
         """Forget every backend."""
         with self._guard:
             self._entries.clear()
-        free_memory()
 
     def __len__(self) -> int:
         return len(self._entries)
