@@ -60,6 +60,7 @@ def test_a_photo_is_projected_and_its_latents_are_edited(inversion):
     wait_for_status(inversion, "An edited face in")
 
 
+@pytest.mark.slow
 def test_a_mask_is_drawn_and_the_face_mended(inversion):
     open_tab(inversion, "Inpaint")
     press(inversion, "Or bring a mask")

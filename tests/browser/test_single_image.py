@@ -116,6 +116,7 @@ def test_strokes_become_a_picture(page):
     assert "128 × 85 pixels" in wait_for_status(page, "pixels in")
 
 
+@pytest.mark.slow
 def test_a_film_plays(page):
     open_tab(page, "Animate")
     wait(page, "button.run")
@@ -128,6 +129,7 @@ def test_a_film_plays(page):
     )
 
 
+@pytest.mark.slow
 def test_a_training_is_watched_cancelled_resumed_and_used(page, tmp_path):
     open_tab(page, "Train")
     wait(page, "button.run")

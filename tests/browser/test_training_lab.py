@@ -64,7 +64,8 @@ def reached(page, steps):
     return int(re.search(r"Step (\d+)", wait_for_status(page, f" of {steps} "))[1])
 
 
-@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0, 60])
 def test_a_visitors_pictures_are_learned_and_others_get_their_turn(lab, app, archive, tmp_path, seconds):
     open_tab(lab, "Pictures")
     fields = lab.find_elements(By.CSS_SELECTOR, ".dataset-input input[type=file]")
