@@ -27,6 +27,7 @@ from gan_models.images import decode
 from gan_models.images.blur import blurred, kernel_of, linear_kernel, random_blur, random_trajectory
 from gan_models.images.folders import list_pictures
 from gan_models.images.haze import random_haze
+from gan_models.images.squares import middle
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import ciede2000, psnr, ssim
 
@@ -135,8 +136,8 @@ def deblurring(options: argparse.Namespace) -> str:
     for name, method in methods.items():
         photos = [decode(path)[:, :, :3] for path in list_pictures(options.sharp)]
         found = np.array([psnr(method(photo), photo) for photo in photos])
-        worst, tenth, middle = np.percentile(found, (0, 10, 50))
-        rows.append([name, *(f"{value:.1f}" for value in (worst, tenth, middle)), f"{(found >= 45).mean():.0%}"])
+        worst, tenth, median = np.percentile(found, (0, 10, 50))
+        rows.append([name, *(f"{value:.1f}" for value in (worst, tenth, median)), f"{(found >= 45).mean():.0%}"])
     kept = markdown(["Sharp photos", "Worst (dB)", "Tenth worst of 100", "Median", "At 45 dB or more"], rows)
     return f"{table(sets, methods, options.sheet)}\n\n{kept}"
 
@@ -163,17 +164,12 @@ def examples(options: argparse.Namespace) -> str:
     photos = [decode(path)[:, :, :3] for path in list_pictures(options.sharp)[:SHOWN]]
     degraded = [moved(photo, np.random.default_rng(index), 5, 25) for index, photo in enumerate(photos)]
     cells = [
-        np.concatenate([_middle(one) for one in (came, restorer(Deblur)(came), photo)], 1)
+        np.concatenate([middle(one, MIDDLE) for one in (came, restorer(Deblur)(came), photo)], 1)
         for came, photo in zip(degraded, photos, strict=True)
     ]
     columns = [np.concatenate(cells[start : start + SHOWN // 4]) for start in range(0, SHOWN, SHOWN // 4)]
     Image.fromarray(np.concatenate(columns, 1)).save(options.folder / "deblurring-twenty.jpg", quality=82)
     return f"From left to right: as it is, {', '.join(DEHAZERS)}; as it is, {', '.join(DEBLURRERS)}."
-
-
-def _middle(picture: np.ndarray) -> np.ndarray:
-    top, left = ((length - MIDDLE) // 2 for length in picture.shape[:2])
-    return picture[top : top + MIDDLE, left : left + MIDDLE]
 
 
 def naive(name: str) -> Callable[[np.ndarray], np.ndarray]:

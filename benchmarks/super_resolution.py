@@ -26,6 +26,7 @@ from gan_models.images import decode
 from gan_models.images.degradations import bicubic_downscale, bicubic_upscale, crop_to_multiple, gaussian_noise, jpeg
 from gan_models.images.degradations import poor as degraded
 from gan_models.images.folders import list_pictures
+from gan_models.images.squares import middle
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import luma, luma_psnr, luma_ssim
 from gan_models.nn.losses import PerceptualLoss
@@ -37,6 +38,7 @@ SETS = {"Set5": "set5", "Set14": "set14", "BSD100": "bsd100"}
 FEATURES = {"relu1_2": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_3": 0.25}
 QUALITIES = ["Set", "Method", "PSNR (dB, Y)", "SSIM (Y)", "Sharpness", "Perceptual distance"]
 SMALL = (480, 320)
+MIDDLE = 192  # pixels a side of what the sheet of poor photos shows
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
 
@@ -131,18 +133,14 @@ def poor(data: Path, models: Sequence[str], sheet: Path | None = None) -> str:
             cells = [f"{np.mean(values):.2f}, {(values > found['bicubic']).mean():.0%}" for values in found.values()]
             rows.append([title, damage, *cells])
         strips = [
-            np.concatenate([_middle(one) for one in row], 1) for row in zip(*made.values(), originals, strict=True)
+            np.concatenate([middle(one, MIDDLE) for one in row], 1)
+            for row in zip(*made.values(), originals, strict=True)
         ]
     if sheet:
         Image.fromarray(np.concatenate([np.concatenate(strips[at : at + 10]) for at in (0, 10)], 1)).save(
             sheet, quality=82
         )
     return markdown(["Set", "Damage", *(f"{name}: dB, share above bicubic" for name in enlargers)], rows)
-
-
-def _middle(picture: np.ndarray, side: int = 192) -> np.ndarray:
-    top, left = ((length - side) // 2 for length in picture.shape[:2])
-    return picture[top : top + side, left : left + side]
 
 
 def score(enlarge: Enlarge, original: np.ndarray, perceptual: PerceptualLoss) -> Scores:

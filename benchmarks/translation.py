@@ -25,7 +25,7 @@ from benchmarks.measuring import markdown
 from gan_models.images import decode
 from gan_models.images.facades import label_map
 from gan_models.images.folders import list_pictures
-from gan_models.images.squares import squared
+from gan_models.images.squares import middle, squared
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import fcn_score, ssim
 from gan_models.metrics.fcn_score import segmented
@@ -34,7 +34,7 @@ from gan_models.training.datasets import Pictures
 from gan_models.training.ema import EMA
 from gan_models.translation import Translate, inputs
 from gan_models.translation.backend import Translator, dropping
-from gan_models.translation.pairs import TASKS, middle
+from gan_models.translation.pairs import TASKS
 from gan_models.translation.trainer import Pix2Pix
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "translation"

@@ -32,3 +32,9 @@ def trimmed(picture: np.ndarray) -> np.ndarray:
     y, x = (side - height) // 2, (side - width) // 2
     square[y : y + height, x : x + width] = figure
     return square
+
+
+def middle(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return the middle of `picture`, H×W×C, as it is: side×side×C."""
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gan_models.images.facades import nearest_labels
-from gan_models.images.squares import squared
+from gan_models.images.squares import middle, squared
 from gan_models.images.tensors import to_image, to_tensor
 from gan_models.metrics import psnr
 from gan_models.training.datasets import Pictures, squares
@@ -84,8 +84,8 @@ def cut(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
 
 def cut_at_any_scale(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     """Return a square of any size, from `side` to the largest, at the size `side`; smaller pictures are enlarged."""
-    smallest, largest = sorted((side, min(picture.shape[:2])))
-    square = cut(picture, int(rng.integers(smallest, largest + 1)) if largest > side else largest, rng)
+    largest = min(picture.shape[:2])
+    square = cut(picture, int(rng.integers(min(side, largest), largest + 1)), rng)
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
 
 
@@ -157,12 +157,6 @@ class TwoSets:
 def drawn(pictures: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Return one of `pictures`."""
     return pictures[rng.integers(len(pictures))]
-
-
-def middle(picture: np.ndarray, side: int) -> np.ndarray:
-    """Return the middle of a picture, side×side."""
-    top, left = ((length - side) // 2 for length in picture.shape[:2])
-    return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
 class Pairs:

@@ -78,9 +78,8 @@ class Pix2Pix(Paired):
         if self.gated:
             network = compact_network(self.task)
         else:
-            network = UnetGenerator(channels, 3, DOWNS, self.ngf, "batch", skips=self.generator == "unet").apply(
-                _begin
-            )
+            skips = self.generator == "unet"
+            network = UnetGenerator(channels, 3, DOWNS, self.ngf, "batch", skips=skips).apply(_begin)
         if not self.patch:
             return network, None
         discriminator = patch_discriminator(self.patch, channels + 3, self.ndf, "instance")

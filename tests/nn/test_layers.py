@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_models.nn.layers import NLayerDiscriminator, ResnetGenerator, RestorationUNet
+from gan_models.nn.layers import GatedBlock, GatedUNet, NLayerDiscriminator, ResnetGenerator, RestorationUNet
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +136,39 @@ def test_moving_a_picture_by_the_coarsest_pixel_moves_the_result():
     moved = network(torch.roll(x, (4, 8), (2, 3)))
     inside = (slice(None), slice(None), slice(72, 88), slice(72, 88))
     assert torch.allclose(moved[inside], torch.roll(network(x), (4, 8), (2, 3))[inside], atol=1e-9)
+
+
+# --- Gated networks
+
+
+def drawn_at_random(network):
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, 0, 0.2)
+    return network.double().eval()
+
+
+def test_a_gated_block_computes_its_formula():
+    block, x = drawn_at_random(GatedBlock(4)), torch.randn(2, 4, 6, 7, dtype=torch.float64)
+    mean, variance = x.mean(1, keepdim=True), x.var(1, unbiased=False, keepdim=True)
+    even = (x - mean) / (variance + 1e-5).sqrt() * block.norm.weight.view(-1, 1, 1) + block.norm.bias.view(-1, 1, 1)
+    both = F.conv2d(even, block.conv1.weight, block.conv1.bias, padding=1)
+    made = F.conv2d(both[:, :4] * both[:, 4:], block.conv2.weight, block.conv2.bias, padding=1)
+    torch.testing.assert_close(block(x), x + block.scale * made)
+    assert torch.equal(GatedBlock(4).double()(x), x)  # as it begins
+
+
+@pytest.mark.parametrize("size", [(32, 48), (17, 33), (1, 1)])
+@pytest.mark.parametrize("inputs", [3, 4])
+def test_a_gated_network_begins_as_the_identity_at_any_size(inputs, size):
+    network, x = GatedUNet(inputs, (4, 8, 8), (1, 2, 1), (1, 1)), torch.rand(2, inputs, *size)
+    assert torch.equal(network(x), x[:, :3])
+    assert drawn_at_random(network)(x.double()).shape == (2, 3, *size)
+
+
+def test_a_gated_network_does_to_a_moved_picture_what_it_does_to_the_picture():
+    network = drawn_at_random(GatedUNet(3, (4, 8), (1, 1), (1,)))
+    x = torch.rand(1, 3, 96, 96, dtype=torch.float64)
+    whole, part = network(x), network(x[:, :, network.multiple :, 2 * network.multiple :])
+    inside = (slice(None), slice(None), slice(28, 56), slice(28, 56))  # as far from all borders as it sees
+    torch.testing.assert_close(part[inside], whole[:, :, network.multiple :, 2 * network.multiple :][inside])

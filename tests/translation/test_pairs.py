@@ -74,3 +74,17 @@ def test_drawings_are_of_other_photos_than_those_they_are_set_against(photos):
         assert (drawing.std(2) == 0).all(), "a drawing has colours"
         grey, likeness, unlikeness = (one.mean(2).ravel() for one in (drawing, photo, other))
         assert np.corrcoef(grey, likeness)[0, 1] > np.corrcoef(grey, unlikeness)[0, 1]
+
+
+@pytest.mark.parametrize(("size", "least"), [((60, 90), 20), ((20, 30), 20), ((12, 40), 12)])
+def test_squares_are_cut_at_any_scale_and_have_one_size(size, least):
+    height, width = size
+    ramp = np.dstack([np.tile(np.arange(width), (height, 1)), *[np.zeros(size)] * 2]).astype(np.uint8)
+    rng, spans = np.random.default_rng(0), []
+    for _ in range(60):
+        square = pairs.cut_at_any_scale(ramp, 20, rng)
+        assert square.shape == (20, 20, 3)
+        spans.append(int(np.ptp(square[:, :, 0].astype(int))) + 1)
+    assert min(spans) >= least - 2
+    assert max(spans) <= min(size)
+    assert (len(set(spans)) > 5) == (min(size) > 20)  # small pictures have one scale
